@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* The calls that carry data. What was carried is known only when a call returns: the entry program notes the
+ * arguments, the return program sends the bytes in pieces. */
+
+#include "common.bpf.h"
+
+#if defined(__TARGET_ARCH_x86)
+#define RETURN_SP_DELTA 8 /* the return address has been popped */
+#else
+#define RETURN_SP_DELTA 0
+#endif
+
+/* How far below an outer call an inner one on the same connection may be. */
+#define NESTED_STACK_MAX 65536
+
+/* --- entry --------------------------------------------------------------------------------------------- */
+
+static __always_inline struct thread_calls *calls_get(__u64 id)
+{
+	static const struct thread_calls none = {};
+	struct thread_calls *t = bpf_map_lookup_elem(&calls, &id);
+	if (t)
+		return t;
+	if (bpf_map_update_elem(&calls, &id, &none, BPF_NOEXIST))
+		count(COUNTER_THREAD_TABLE_FULL, 0);
+	return bpf_map_lookup_elem(&calls, &id);
+}
+
+/* A free frame for a call at this stack pointer, or NULL if the call is part of one already noted
+ * (SSL_write_ex calling SSL_write_ex2 in OpenSSL 3.5). A call of the other direction within a call is one of
+ * its own: node writes from the callback that tells the end of the handshake, inside the SSL_read that
+ * completed it. */
+static __always_inline struct frame *frame_push(struct thread_calls *t, __u64 sp, __u64 ssl, __u8 dir)
+{
+	struct frame *slot = NULL;
+
+	for (int i = 0; i < FRAMES_MAX; i++) {
+		struct frame *f = &t->frames[i];
+		if (f->sp > sp && f->ssl == ssl && f->dir == dir && f->sp - sp < NESTED_STACK_MAX) {
+			count(COUNTER_NESTED, 0);
+			return NULL;
+		}
+		/* A frame at or below us on the stack has been left without a return. */
+		if (f->sp <= sp && (!slot || slot->sp))
+			slot = f;
+	}
+	if (!slot)
+		slot = &t->frames[FRAMES_MAX - 1];
+	return slot;
+}
+
+static __always_inline int call_enter(struct pt_regs *ctx, __u8 dir, __u64 written)
+{
+	__u64 ssl = PT_REGS_PARM1(ctx);
+	struct conn_key key;
+
+	conn_key_fill(&key, ssl);
+	struct conn *c = bpf_map_lookup_elem(&conns, &key);
+	if (c && c->verdict == CONN_IGNORE && c->process_gen == process_gen((void *)bpf_get_current_task()))
+		return 0;
+	/* What is read before anything was written is a server's request, or the end of an answer whose
+	 * beginning was not seen: only writes decide. */
+	if (!c && dir == RECORD_READ)
+		return 0;
+	__u64 sp = PT_REGS_SP(ctx);
+	struct thread_calls *t = calls_get(bpf_get_current_pid_tgid());
+	if (!t)
+		return 0;
+	struct frame *f = frame_push(t, sp, ssl, dir);
+	if (!f)
+		return 0;
+	f->sp = sp;
+	f->ssl = ssl;
+	f->buf = PT_REGS_PARM2(ctx);
+	f->written = written;
+	f->ts_ns = bpf_ktime_get_ns();
+	f->dir = dir;
+	return 0;
+}
+
+SEC("uprobe/SSL_write")
+int ssl_write(struct pt_regs *ctx)
+{
+	return call_enter(ctx, RECORD_WRITE, 0);
+}
+
+SEC("uprobe/SSL_write_ex")
+int ssl_write_ex(struct pt_regs *ctx)
+{
+	return call_enter(ctx, RECORD_WRITE, PT_REGS_PARM4(ctx));
+}
+
+SEC("uprobe/SSL_read")
+int ssl_read(struct pt_regs *ctx)
+{
+	return call_enter(ctx, RECORD_READ, 0);
+}
+
+SEC("uprobe/SSL_read_ex")
+int ssl_read_ex(struct pt_regs *ctx)
+{
+	return call_enter(ctx, RECORD_READ, PT_REGS_PARM4(ctx));
+}
+
+/* --- control records ---------------------------------------------------------------------------------------
+ */
+
+/* For connections chosen by their first bytes, and for those whose record found no room before. */
+static __always_inline void open_send(struct conn *c, __u64 ssl)
+{
+	struct record_open *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
+	if (!rec) {
+		count(COUNTER_RING_FULL_CONTROL, 0);
+		return;
+	}
+	open_fill(rec, c, ssl);
+	rec->named = 0;
+	rec->sni_len = 0;
+	bpf_probe_read_kernel(rec->sni, sizeof(rec->sni), zeros);
+	bpf_ringbuf_submit(rec, 0);
+	c->open_sent = 1;
+}
+
+static __always_inline struct sock *socket_of_fd(int fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **table = BPF_CORE_READ(fdt, fd);
+	struct file *file = NULL;
+
+	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(fdt, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), &table[fd]);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) != 0140000 /* S_IFSOCK */)
+		return NULL;
+	struct socket *sock = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(sock, sk);
+}
+
+static __always_inline void socket_send(struct conn *c)
+{
+	c->socket_done = 1;
+	struct sock *sk = socket_of_fd(c->fd);
+	if (!sk)
+		return;
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return;
+	struct record_socket *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
+	if (!rec) {
+		count(COUNTER_RING_FULL_CONTROL, 0);
+		c->socket_done = 0;
+		return;
+	}
+	__builtin_memset(rec, 0, sizeof(*rec));
+	rec->header.type = RECORD_SOCKET;
+	rec->header.len = sizeof(*rec);
+	rec->conn_id = c->id;
+	rec->family = family;
+	rec->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	rec->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (family == AF_INET) {
+		bpf_probe_read_kernel(rec->local, 4, &sk->__sk_common.skc_rcv_saddr);
+		bpf_probe_read_kernel(rec->remote, 4, &sk->__sk_common.skc_daddr);
+	} else {
+		bpf_probe_read_kernel(rec->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(rec->remote, 16, &sk->__sk_common.skc_v6_daddr);
+	}
+	bpf_ringbuf_submit(rec, 0);
+}
+
+/* --- data records
+ * ------------------------------------------------------------------------------------------- */
+
+static __always_inline void data_fill(struct record_data *rec, struct conn *c, const struct frame *f,
+				      __u32 len)
+{
+	rec->header.type = RECORD_DATA;
+	rec->header.len = sizeof(*rec) + len;
+	rec->conn_id = c->id;
+	rec->offset = f->offset + f->done;
+	rec->peer_offset = c->end[f->dir == RECORD_WRITE ? RECORD_READ : RECORD_WRITE];
+	rec->ts_ns = f->ts_ns;
+	rec->gap_len = 0;
+	rec->payload_len = len;
+	rec->tgid = bpf_get_current_pid_tgid() >> 32;
+	rec->dir = f->dir;
+	rec->call_start = f->done == 0;
+	rec->loss = c->loss[f->dir & 1];
+	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
+}
+
+static __always_inline bool ring_has_room(__u64 size)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + size <= ring_data_max;
+}
+
+static __always_inline void ring_was_full(struct conn *c, struct frame *f, __u32 len)
+{
+	count(COUNTER_RING_FULL_DATA, len);
+	c->loss[f->dir & 1] = RECORD_LOSS_RING_FULL;
+}
+
+/* What could not be read becomes a gap of the same length; the failed read has left zeros. */
+static __always_inline void data_to_gap(struct record_data *rec, __u32 len, __u8 loss)
+{
+	rec->header.type = RECORD_GAP;
+	rec->header.len = sizeof(*rec);
+	rec->gap_len = len;
+	rec->payload_len = 0;
+	rec->loss = loss;
+}
+
+/* One piece of len bytes (over 3/4 of size, unless size is the smallest) in a reservation that fits it. A
+ * macro, because the helper wants the size as a constant. The reservation's last quarter is cleared first:
+ * what the piece does not fill is zeros, not what the ring held before. The clamp stands beside its use for
+ * the verifier. */
+#define send_piece(c, f, piece_len, size)                                                                    \
+	do {                                                                                                 \
+		struct record_data *_rec = NULL;                                                             \
+		__u32 _len = (piece_len);                                                                    \
+		if (ring_has_room(sizeof(*_rec) + (size)))                                                   \
+			_rec = bpf_ringbuf_reserve(&ring, sizeof(*_rec) + (size), 0);                        \
+		if (!_rec) {                                                                                 \
+			ring_was_full(c, f, _len);                                                           \
+			break;                                                                               \
+		}                                                                                            \
+		const __u32 _fixed = (size) > OAITAP_PIECE_MIN ? (size) / 4 * 3 : 0;                         \
+		bpf_probe_read_kernel(_rec->payload + _fixed, (size)-_fixed, zeros);                         \
+		data_fill(_rec, c, f, _len);                                                                 \
+		barrier_var(_len);                                                                           \
+		if (_len > (size))                                                                           \
+			_len = (size);                                                                       \
+		if (bpf_probe_read_user(_rec->payload, _len, (void *)((f)->buf + (f)->done))) {              \
+			data_to_gap(_rec, _len, RECORD_LOSS_FAULT);                                          \
+			count(COUNTER_FAULT, _len);                                                          \
+		}                                                                                            \
+		(c)->loss[(f)->dir & 1] = RECORD_LOSS_NONE;                                                  \
+		bpf_ringbuf_submit(_rec, 0);                                                                 \
+	} while (0)
+
+/* Largest piece whose reservation is filled to at least three quarters. */
+static __always_inline __u32 piece_len(__u64 left, __u32 *ret_size)
+{
+	__u32 size = OAITAP_PIECE_MAX;
+
+	if (left >= OAITAP_PIECE_MAX) {
+		*ret_size = size;
+		return size;
+	}
+	for (int i = 0; i < 6; i++) {
+		if (left > size / 2)
+			break;
+		size /= 2;
+	}
+	if (size > OAITAP_PIECE_MIN && left <= size / 4 * 3) {
+		size /= 2;
+		*ret_size = size;
+		return size;
+	}
+	*ret_size = size;
+	return left;
+}
+
+static __always_inline void piece_send(struct conn *c, struct frame *f, __u64 limit)
+{
+	__u32 size;
+	__u32 len = piece_len(limit - f->done, &size);
+
+	switch (size) {
+	case 16384:
+		send_piece(c, f, len, 16384);
+		break;
+	case 8192:
+		send_piece(c, f, len, 8192);
+		break;
+	case 4096:
+		send_piece(c, f, len, 4096);
+		break;
+	case 2048:
+		send_piece(c, f, len, 2048);
+		break;
+	case 1024:
+		send_piece(c, f, len, 1024);
+		break;
+	case 512:
+		send_piece(c, f, len, 512);
+		break;
+	default:
+		send_piece(c, f, len, 256);
+		break;
+	}
+	f->done += len;
+}
+
+static __always_inline void gap_send(struct conn *c, struct frame *f, __u64 len)
+{
+	count(COUNTER_CALL_LIMIT, len);
+	struct record_data *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
+	if (!rec) {
+		count(COUNTER_RING_FULL_CONTROL, 0);
+		c->loss[f->dir & 1] = RECORD_LOSS_CALL_LIMIT;
+		return;
+	}
+	data_fill(rec, c, f, 0);
+	data_to_gap(rec, 0, RECORD_LOSS_CALL_LIMIT);
+	rec->gap_len = len;
+	c->loss[f->dir & 1] = RECORD_LOSS_NONE;
+	bpf_ringbuf_submit(rec, 0);
+}
+
+int call_continue(struct pt_regs *ctx);
+
+/* Programs that the return program goes on with. The loops over pieces and over the bytes of a head are each
+ * large for the verifier, so they stand in programs of their own. */
+enum chain_slot { CHAIN_SEND, CHAIN_DECIDE, CHAIN_MAX };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, CHAIN_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} chain SEC(".maps");
+
+/* Sends pieces until the call is done; a long call goes on in the next run of the chain. */
+static __always_inline int call_send(struct pt_regs *ctx, struct conn *c, struct frame *f)
+{
+	__u64 limit = f->len < max_call_bytes ? f->len : max_call_bytes;
+
+	for (__u32 i = 0; i < OAITAP_PIECES_PER_RUN; i++) {
+		if (f->done >= limit)
+			break;
+		piece_send(c, f, limit);
+	}
+	if (f->done < limit)
+		bpf_tail_call(ctx, &chain, CHAIN_SEND);
+	/* Here when all is sent, over the limit, or the chain was too long for the kernel. */
+	if (f->done < f->len)
+		gap_send(c, f, f->len - f->done);
+	f->sp = 0;
+	return 0;
+}
+
+/* The call that the return program left to the chain, and its connection. */
+static __always_inline struct frame *frame_current(void)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread_calls *t = bpf_map_lookup_elem(&calls, &id);
+
+	if (!t)
+		return NULL;
+	__u32 current = t->current;
+	if (current >= FRAMES_MAX)
+		return NULL;
+	return &t->frames[current];
+}
+
+static __always_inline struct conn *conn_of_frame(const struct frame *f)
+{
+	struct conn_key key;
+
+	conn_key_fill(&key, f->ssl);
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
+SEC("uprobe/chain_send")
+int chain_send(struct pt_regs *ctx)
+{
+	struct frame *f = frame_current();
+	struct conn *c = f ? conn_of_frame(f) : NULL;
+
+	return c ? call_send(ctx, c, f) : 0;
+}
+
+/* --- connections without a server name
+ * ---------------------------------------------------------------------- */
+
+/* Optional white space after the colon (RFC 9110 section 5.6.3) that is stepped over. */
+#define HOST_BLANKS_MAX 8
+
+enum head_state { HEAD_MORE, HEAD_MATCH, HEAD_NO_MATCH, HEAD_NOT_HTTP, HEAD_TOO_LONG };
+
+/* Requests begin with one of these (RFC 9110 section 9, RFC 5789), h2 with its preface (RFC 9113
+ * section 3.4). */
+static __always_inline bool method_begins(__u32 word)
+{
+	switch (bpf_ntohl(word)) {
+	case 0x47455420: /* "GET " */
+	case 0x504f5354: /* "POST" */
+	case 0x50555420: /* "PUT " */
+	case 0x48454144: /* "HEAD" */
+	case 0x44454c45: /* "DELE" */
+	case 0x4f505449: /* "OPTI" */
+	case 0x50415443: /* "PATC" */
+		return true;
+	}
+	return false;
+}
+
+/* Sets host_at to the place after "LF host:", in any case, or to 0. Bit 5 set makes letters lower case (and
+ * LF an asterisk, hence the second test) without a branch per byte. */
+static __always_inline void host_line_find(struct scratch *s)
+{
+	const __u64 mask = 0xffffffffffffULL;
+	const __u64 host = 0x2a686f73743aULL; /* "*host:" */
+	volatile __u32 *at = &s->host_at;
+	__u64 window = 0;
+
+	*at = 0;
+	for (__u32 i = 0; i < OAITAP_HEAD_MAX; i++) {
+		if (i >= s->len)
+			break;
+		window = (window << 8) | (__u8)s->data[i];
+		if (((window | 0x202020202020ULL) & mask) == host && ((window >> 40) & 0xff) == '\n') {
+			*at = i + 1;
+			break;
+		}
+	}
+	for (int i = 0; *at && i < HOST_BLANKS_MAX; i++) {
+		char ch = s->data[*at & (OAITAP_HEAD_MAX - 1)];
+		if (ch != ' ' && ch != '\t')
+			break;
+		*at = *at + 1;
+	}
+}
+
+/* Sets host_len to the length of the name at host_at; to 0 if its end is not there yet. */
+static __always_inline void host_end_find(struct scratch *s)
+{
+	volatile __u32 *len = &s->host_len;
+	__u32 start = *(volatile __u32 *)&s->host_at;
+
+	*len = 0;
+	for (__u32 i = 0; i < OAITAP_NAME_MAX; i++) {
+		__u32 at = start + i;
+		if (at >= s->len || at >= OAITAP_HEAD_MAX)
+			break;
+		barrier_var(at);
+		char ch = s->data[at & (OAITAP_HEAD_MAX - 1)];
+		if (ch == '\r' || ch == '\n' || ch == ':' || ch == ' ') {
+			*len = i;
+			break;
+		}
+	}
+}
+
+/* Looks for a Host line and judges it. */
+static __always_inline enum head_state head_judge(struct scratch *s)
+{
+	volatile __u32 *at = &s->host_at, *len = &s->host_len;
+	__u32 word;
+
+	if (s->len < 4)
+		return HEAD_MORE;
+	__builtin_memcpy(&word, s->data, 4);
+	if (bpf_ntohl(word) == 0x50524920) /* "PRI " */ {
+		count(COUNTER_HTTP2_UNNAMED, 0);
+		return HEAD_NO_MATCH;
+	}
+	if (!method_begins(word))
+		return HEAD_NOT_HTTP;
+	host_line_find(s);
+	*len = 0;
+	if (*at)
+		host_end_find(s);
+	if (*len)
+		return host_is_configured(s, *at, *len) ? HEAD_MATCH : HEAD_NO_MATCH;
+	return s->len < OAITAP_HEAD_MAX ? HEAD_MORE : HEAD_TOO_LONG;
+}
+
+/* The bytes of earlier writes, which were held back until the head could be judged. */
+static __always_inline void head_send(struct conn *c, struct frame *f, struct scratch *s, __u32 held)
+{
+	struct record_data *rec = NULL;
+	__u64 saved = f->offset;
+
+	if (ring_has_room(sizeof(*rec) + OAITAP_HEAD_MAX))
+		rec = bpf_ringbuf_reserve(&ring, sizeof(*rec) + OAITAP_HEAD_MAX, 0);
+	if (!rec) {
+		ring_was_full(c, f, held);
+		return;
+	}
+	f->offset = 0;
+	bpf_probe_read_kernel(rec->payload, OAITAP_HEAD_MAX, zeros);
+	data_fill(rec, c, f, held);
+	barrier_var(held);
+	if (held > OAITAP_HEAD_MAX)
+		held = OAITAP_HEAD_MAX;
+	bpf_probe_read_kernel(rec->payload, held, s->data);
+	bpf_ringbuf_submit(rec, 0);
+	f->offset = saved;
+}
+
+static __always_inline void conn_ignore(struct conn *c)
+{
+	__u64 id = c->id;
+	c->verdict = CONN_IGNORE;
+	bpf_map_delete_elem(&scratches, &id);
+}
+
+/* Adds this write to what is known of the head, and decides if that is enough. True: monitored from here on.
+ */
+static __always_inline bool head_decides(struct conn *c, struct frame *f)
+{
+	__u64 id = c->id;
+
+	if (++c->tries > OAITAP_TRIES_MAX) {
+		count(COUNTER_UNDECIDED, 0);
+		conn_ignore(c);
+		return false;
+	}
+	struct scratch *s = scratch_get(id);
+	if (!s)
+		return false;
+	__u32 held = s->len & (2 * OAITAP_HEAD_MAX - 1);
+	if (held >= OAITAP_HEAD_MAX)
+		return false;
+	__u64 room = OAITAP_HEAD_MAX - held;
+	__u64 take = f->len < room ? f->len : room;
+	barrier_var(take);
+	if (take > OAITAP_HEAD_MAX)
+		take = OAITAP_HEAD_MAX;
+	if (bpf_probe_read_user(s->data + held, take, (void *)f->buf)) {
+		conn_ignore(c);
+		return false;
+	}
+	s->len = held + take;
+	switch (head_judge(s)) {
+	case HEAD_MATCH:
+		c->verdict = CONN_MONITOR;
+		c->role = RECORD_CLIENT;
+		c->end[RECORD_WRITE] = held + f->len;
+		f->offset = held;
+		open_send(c, f->ssl);
+		if (held)
+			head_send(c, f, s, held);
+		bpf_map_delete_elem(&scratches, &id);
+		return true;
+	case HEAD_NOT_HTTP:
+		/* Perhaps the middle of a body whose beginning was not seen: the next write may begin a
+		 * request. */
+		bpf_map_delete_elem(&scratches, &id);
+		return false;
+	case HEAD_MORE:
+		return false;
+	case HEAD_TOO_LONG:
+		count(COUNTER_UNDECIDED, 0);
+		conn_ignore(c);
+		return false;
+	case HEAD_NO_MATCH:
+		conn_ignore(c);
+		return false;
+	}
+	return false;
+}
+
+SEC("uprobe/chain_decide")
+int chain_decide(struct pt_regs *ctx)
+{
+	struct frame *f = frame_current();
+	struct conn *c = f ? conn_of_frame(f) : NULL;
+
+	if (!c)
+		return 0;
+	if (head_decides(c, f)) {
+		if (c->fd >= 0)
+			socket_send(c);
+		bpf_tail_call(ctx, &chain, CHAIN_SEND);
+	}
+	f->sp = 0;
+	return 0;
+}
+
+/* --- return ------------------------------------------------------------------------------------------------
+ */
+
+static __always_inline __u64 bytes_carried(struct pt_regs *ctx, const struct frame *f)
+{
+	int result = (int)PT_REGS_RC(ctx);
+	__u64 n = 0;
+
+	if (!f->written)
+		return result > 0 ? result : 0;
+	if (result != 1 || bpf_probe_read_user(&n, sizeof(n), (void *)f->written))
+		return 0;
+	return n;
+}
+
+/* The frame of the call that returns, or NULL. */
+static __always_inline struct frame *frame_find(struct thread_calls *t, __u64 sp)
+{
+	for (__u32 i = 0; i < FRAMES_MAX; i++) {
+		if (t->frames[i].sp == sp) {
+			t->current = i;
+			return &t->frames[i];
+		}
+	}
+	return NULL;
+}
+
+static __always_inline struct conn *conn_for_call(const struct frame *f)
+{
+	struct conn_key key;
+
+	conn_key_fill(&key, f->ssl);
+	__u64 gen = process_gen((void *)bpf_get_current_task());
+	struct conn *c = conn_find(&key, gen);
+	if (!c && f->dir == RECORD_WRITE)
+		c = conn_create(&key, gen);
+	return c;
+}
+
+static __always_inline int call_exit(struct pt_regs *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread_calls *t = bpf_map_lookup_elem(&calls, &id);
+	if (!t)
+		return 0;
+	struct frame *f = frame_find(t, PT_REGS_SP(ctx) - RETURN_SP_DELTA);
+	if (!f)
+		return 0;
+	f->len = bytes_carried(ctx, f);
+	struct conn *c = f->len ? conn_for_call(f) : NULL;
+	if (!c || c->verdict == CONN_IGNORE) {
+		f->sp = 0;
+		return 0;
+	}
+	f->done = 0;
+	if (f->dir == RECORD_READ)
+		f->ts_ns = bpf_ktime_get_ns();
+	if (c->verdict == CONN_UNDECIDED) {
+		if (f->dir == RECORD_WRITE)
+			bpf_tail_call(ctx, &chain, CHAIN_DECIDE);
+		f->sp = 0;
+		return 0;
+	}
+	__u32 dir = f->dir & 1;
+	f->offset = c->end[dir];
+	c->end[dir] += f->len;
+	if (!c->open_sent)
+		open_send(c, f->ssl);
+	if (!c->socket_done && c->fd >= 0)
+		socket_send(c);
+	bpf_tail_call(ctx, &chain, CHAIN_SEND);
+	f->sp = 0;
+	return 0;
+}
+
+SEC("uretprobe/SSL_data")
+int ssl_data_return(struct pt_regs *ctx)
+{
+	return call_exit(ctx);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* Records in the ring buffer, from the BPF programs to the agent. All integers are in host byte order unless
+ * named _be. Times are CLOCK_MONOTONIC nanoseconds unless named _boot_ns. Every byte of a record is written.
+ */
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#include "limits.h"
+
+enum record_type {
+	RECORD_OPEN = 1, /* struct record_open */
+	RECORD_DATA,	 /* struct record_data and its payload */
+	RECORD_GAP,	 /* struct record_data without payload: gap_len bytes were not copied */
+	RECORD_SOCKET,	 /* struct record_socket */
+	RECORD_CLOSE,	 /* struct record_close */
+	RECORD_EXEC,	 /* struct record_process: the connections of the old image are gone */
+	RECORD_EXIT,	 /* struct record_process: the process has no thread left */
+};
+
+enum record_dir { RECORD_WRITE = 0, RECORD_READ = 1 };
+
+enum record_role { RECORD_CLIENT = 0, RECORD_SERVER = 1 };
+
+/* Why bytes are missing. */
+enum record_loss {
+	RECORD_LOSS_NONE = 0,
+	RECORD_LOSS_RING_FULL,
+	RECORD_LOSS_CALL_LIMIT,
+	RECORD_LOSS_FAULT,
+};
+
+struct record_header {
+	__u32 type; /* enum record_type */
+	__u32 len;  /* bytes of the whole record; the reservation may be longer (zeros) */
+};
+
+/* First record of a connection. */
+struct record_open {
+	struct record_header header;
+	__u64 conn_id;
+	__u64 ts_ns;
+	__u64 ssl;	   /* address of the SSL object */
+	__u64 process_gen; /* tells apart processes and program images that share a pid */
+	__u64 start_boot_ns;
+	__u64 cgroup_id;
+	__u32 tgid;
+	__u32 tid;
+	__u32 parent_tgid;
+	__u32 uid;
+	__u32 gid;
+	__u8 role;     /* enum record_role */
+	__u8 named;    /* 1: chosen by its server name; 0: by its first bytes */
+	__u16 sni_len; /* without NUL */
+	char comm[16]; /* of the thread group leader */
+	char sni[OAITAP_NAME_MAX];
+};
+
+/* A piece of one call, or a gap. */
+struct record_data {
+	struct record_header header;
+	__u64 conn_id;
+	__u64 offset;	   /* of the first byte, in its direction */
+	__u64 peer_offset; /* where the other direction stood */
+	__u64 ts_ns;	   /* entry of a write call, return of a read call */
+	__u64 gap_len;	   /* RECORD_GAP */
+	__u32 payload_len; /* RECORD_DATA: at most OAITAP_PIECE_MAX */
+	__u32 tgid;
+	__u8 dir;	 /* enum record_dir */
+	__u8 call_start; /* 1: first piece of its call */
+	__u8 loss; /* enum record_loss: why bytes just before this record, or of this gap, are missing */
+	__u8 pad[5];
+	__u8 payload[]; /* RECORD_DATA */
+};
+
+struct record_socket {
+	struct record_header header;
+	__u64 conn_id;
+	__u8 local[16]; /* network byte order; IPv4 in the first four bytes */
+	__u8 remote[16];
+	__u16 family; /* AF_INET or AF_INET6 */
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 pad;
+};
+
+struct record_close {
+	struct record_header header;
+	__u64 conn_id;
+	__u64 ts_ns;
+	__u64 end[2]; /* bytes that went each way, by enum record_dir */
+	__u8 loss[2]; /* enum record_loss: why the last bytes are missing, if they are */
+	__u8 pad[6];
+};
+
+struct record_process {
+	struct record_header header;
+	__u64 process_gen;
+	__u64 ts_ns;
+	__u32 tgid;
+	__u32 pad;
+};
+
+/* Counters of the BPF programs, one slot each in the map `counters`. */
+enum counter {
+	COUNTER_RING_FULL_DATA,	   /* data records for which the ring had no room */
+	COUNTER_RING_FULL_CONTROL, /* other records */
+	COUNTER_CALL_LIMIT,	   /* calls longer than the limit; bytes beyond it */
+	COUNTER_FAULT,		   /* pieces whose memory could not be read */
+	COUNTER_CONN_TABLE_FULL,   /* calls on connections that found no place in the table */
+	COUNTER_PROC_TABLE_FULL,
+	COUNTER_THREAD_TABLE_FULL, /* calls of threads that found no place */
+	COUNTER_SCRATCH_FULL,	   /* names and first writes that could not be looked at */
+	COUNTER_NESTED,	   /* calls within a call on the same connection: counted once, in the outer one */
+	COUNTER_UNDECIDED, /* unnamed connections given up: first writes too long, or too many */
+	COUNTER_HTTP2_UNNAMED, /* unnamed connections that speak HTTP/2: their host cannot be read here */
+	COUNTER_MAX,
+};
+
+struct counter_value {
+	__u64 count;
+	__u64 bytes; /* where bytes were lost */
+};
+
+/* Map `conns`: key and value. The agent reads end offsets from it when a process is gone. */
+struct conn_key {
+	__u64 ssl;
+	__u32 tgid;
+	__u32 pad;
+};
+
+enum conn_verdict {
+	CONN_UNDECIDED = 0,
+	CONN_IGNORE,
+	CONN_MONITOR,
+};
+
+struct conn {
+	__u64 id;
+	__u64 process_gen;
+	__u64 end[2]; /* bytes so far, by enum record_dir */
+	__s32 fd;     /* from SSL_set_fd, or -1 */
+	__u8 verdict; /* enum conn_verdict */
+	__u8 role;
+	__u8 tries;	  /* writes looked at while undecided */
+	__u8 open_sent;	  /* the agent knows the connection */
+	__u8 socket_done; /* addresses sent, or not to be had */
+	__u8 loss[2];	  /* enum record_loss of bytes lost since the last record */
+	__u8 pad;
+};
+
+/* Map `hosts`: a trie of reversed names. "api.openai.com" is the whole name and a NUL, "*.openai.azure.com"
+ * ends in the dot: a match needs at least one more character. */
+struct host_key {
+	__u32 prefix_bits;
+	char reversed[OAITAP_PATTERN_MAX + 1];
+};
+
+_Static_assert(sizeof(struct record_header) == 8, "record_header");
+_Static_assert(sizeof(struct record_open) == 352, "record_open");
+_Static_assert(__builtin_offsetof(struct record_open, comm) == 80, "record_open.comm");
+_Static_assert(sizeof(struct record_data) == 64, "record_data");
+_Static_assert(__builtin_offsetof(struct record_data, payload) == 64, "record_data.payload");
+_Static_assert(sizeof(struct record_socket) == 56, "record_socket");
+_Static_assert(sizeof(struct record_close) == 48, "record_close");
+_Static_assert(sizeof(struct record_process) == 32, "record_process");
+_Static_assert(sizeof(struct conn_key) == 16, "conn_key");
+_Static_assert(sizeof(struct conn) == 48, "conn");
+_Static_assert(sizeof(struct host_key) == 132, "host_key");
