@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The OpenSSL functions that carry a probe. Write functions first: they are attached first, so that the
+ * request that decides about a connection is not missed. */
+
+#include <stddef.h>
+
+#include "probe/elf_symbols.h"
+
+enum probe_function {
+	PROBE_SSL_WRITE,
+	PROBE_SSL_WRITE_EX,
+	PROBE_SSL_CTRL,
+	PROBE_SSL_READ,
+	PROBE_SSL_READ_EX,
+	PROBE_SSL_SET_FD,
+	PROBE_SSL_FREE,
+	PROBE_FUNCTIONS,
+};
+
+extern const char *const probe_function_names[PROBE_FUNCTIONS];
+
+/* Looks for all of them. A file is of use if it has a function that writes and one that reads: number of
+ * functions found, 0 if it is of no use, negative as elf_symbols_find(). */
+int probe_functions_find(int fd, struct elf_symbol ret_symbols[static PROBE_FUNCTIONS]);

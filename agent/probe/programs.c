@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/programs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/log.h"
+#include "base/macro.h"
+#include "bpf/oaitap.skel.h"
+
+/* Room in the ring that data records leave to control records. */
+#define RING_CONTROL_SHARE 8
+
+struct programs {
+	struct oaitap_bpf *skel;
+	int conns_fd, counters_fd;
+};
+
+struct programs_link {
+	struct bpf_link *entry, *ret;
+};
+
+/* libbpf explains itself at length; what matters is turned into one line by us. */
+static int on_libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (!log_enabled(LOG_DEBUG) || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, fmt, ap);
+}
+
+static int fail(char **ret_error, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int fail(char **ret_error, int r, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	if (vasprintf(ret_error, fmt, ap) < 0)
+		*ret_error = NULL;
+	va_end(ap);
+	return r;
+}
+
+/* Before 5.11 BPF memory counts against this limit. Where it cannot be raised it may still do. */
+static void raise_memlock(void)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	if (setrlimit(RLIMIT_MEMLOCK, &all) < 0)
+		log_debug("RLIMIT_MEMLOCK stays as it is (%s); this matters only before Linux 5.11",
+			  strerror(errno));
+}
+
+/* "api.openai.com" matches itself, hence the terminator; "*.x.y" what ends in ".x.y". */
+static int host_key_fill(struct host_key *key, const char *pattern)
+{
+	bool wild = strncmp(pattern, "*.", 2) == 0;
+	const char *name = wild ? pattern + 1 : pattern;
+	size_t len = strlen(name);
+
+	if (len == 0 || len > OAITAP_PATTERN_MAX)
+		return -EINVAL;
+	*key = (struct host_key){.prefix_bits = (uint32_t)(len + !wild) * 8};
+	for (size_t i = 0; i < len; i++)
+		key->reversed[i] = name[len - 1 - i];
+	return 0;
+}
+
+static int hosts_fill(struct programs *p, const struct programs_options *options, char **ret_error)
+{
+	int fd = bpf_map__fd(p->skel->maps.hosts);
+	for (size_t i = 0; i < options->n_hosts; i++) {
+		struct host_key key;
+		uint8_t one = 1;
+		int r = host_key_fill(&key, options->hosts[i]);
+		if (r < 0)
+			return fail(ret_error, r, "hosts: '%s' is longer than %u bytes", options->hosts[i],
+				    OAITAP_PATTERN_MAX);
+		if (bpf_map_update_elem(fd, &key, &one, BPF_ANY) < 0)
+			return fail(ret_error, -errno, "the host table does not take '%s': %s",
+				    options->hosts[i], strerror(errno));
+	}
+	return 0;
+}
+
+static int chain_fill(struct oaitap_bpf *skel)
+{
+	const struct bpf_program *const progs[] = {skel->progs.chain_send, skel->progs.chain_decide};
+	for (uint32_t i = 0; i < ARRAY_SIZE(progs); i++) {
+		int fd = bpf_program__fd(progs[i]);
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.chain), &i, &fd, BPF_ANY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* exec and exit. Attached one by one: the skeleton's attach would want a file for the probes. */
+static int tracepoints_attach(struct oaitap_bpf *skel)
+{
+	skel->links.process_exec = bpf_program__attach(skel->progs.process_exec);
+	if (!skel->links.process_exec)
+		return -errno;
+	skel->links.process_exit = bpf_program__attach(skel->progs.process_exit);
+	return skel->links.process_exit ? 0 : -errno;
+}
+
+static int load(struct programs *p, const struct programs_options *options, char **ret_error)
+{
+	p->skel = oaitap_bpf__open();
+	if (!p->skel)
+		return fail(ret_error, -errno, "the BPF programs cannot be opened: %s", strerror(errno));
+	p->skel->rodata->max_call_bytes = options->max_call;
+	p->skel->rodata->ring_data_max = options->ring_size - options->ring_size / RING_CONTROL_SHARE;
+	bpf_map__set_max_entries(p->skel->maps.ring, (uint32_t)options->ring_size);
+	int r = oaitap_bpf__load(p->skel);
+	if (r == -EPERM || r == -EACCES)
+		return fail(ret_error, -EPERM,
+			    "the kernel does not let this process load BPF programs: run as root, or with "
+			    "CAP_BPF, "
+			    "CAP_PERFMON, CAP_SYS_PTRACE and CAP_NET_ADMIN");
+	if (r < 0)
+		return fail(
+			ret_error, r == -ENOMEM ? r : -EOPNOTSUPP,
+			"this kernel does not take the BPF programs (%s): `oaitap doctor` says what it lacks",
+			strerror(-r));
+	r = chain_fill(p->skel);
+	if (r < 0)
+		return fail(ret_error, r, "the program chain cannot be set up: %s", strerror(-r));
+	r = hosts_fill(p, options, ret_error);
+	if (r < 0)
+		return r;
+	r = tracepoints_attach(p->skel);
+	if (r < 0)
+		return fail(ret_error, r, "exec and exit cannot be watched: %s", strerror(-r));
+	return 0;
+}
+
+int programs_load(struct programs **ret_programs, const struct programs_options *options, char **ret_error)
+{
+	struct programs *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	libbpf_set_print(on_libbpf_print);
+	raise_memlock();
+	int r = load(p, options, ret_error);
+	if (r < 0) {
+		programs_free(&p);
+		return r;
+	}
+	p->conns_fd = bpf_map__fd(p->skel->maps.conns);
+	p->counters_fd = bpf_map__fd(p->skel->maps.counters);
+	*ret_programs = p;
+	return 0;
+}
+
+void programs_free(struct programs **programs)
+{
+	if (!*programs)
+		return;
+	oaitap_bpf__destroy((*programs)->skel);
+	free(*programs);
+	*programs = NULL;
+}
+
+int programs_ring_fd(const struct programs *p)
+{
+	return bpf_map__fd(p->skel->maps.ring);
+}
+
+static struct bpf_program *entry_program(const struct oaitap_bpf *skel, enum probe_function function)
+{
+	switch (function) {
+	case PROBE_SSL_WRITE:
+		return skel->progs.ssl_write;
+	case PROBE_SSL_WRITE_EX:
+		return skel->progs.ssl_write_ex;
+	case PROBE_SSL_READ:
+		return skel->progs.ssl_read;
+	case PROBE_SSL_READ_EX:
+		return skel->progs.ssl_read_ex;
+	case PROBE_SSL_CTRL:
+		return skel->progs.ssl_ctrl;
+	case PROBE_SSL_SET_FD:
+		return skel->progs.ssl_set_fd;
+	case PROBE_SSL_FREE:
+		return skel->progs.ssl_free;
+	case PROBE_FUNCTIONS:
+		break;
+	}
+	return NULL;
+}
+
+static bool carries_data(enum probe_function function)
+{
+	return function == PROBE_SSL_WRITE || function == PROBE_SSL_WRITE_EX || function == PROBE_SSL_READ ||
+	       function == PROBE_SSL_READ_EX;
+}
+
+int programs_attach(struct programs *p, enum probe_function function, const char *path, uint64_t file_offset,
+		    struct programs_link **ret_link)
+{
+	struct programs_link *link = calloc(1, sizeof(*link));
+	if (!link)
+		return -ENOMEM;
+	/* The return first: an entry without its return would only fill frames. */
+	if (carries_data(function)) {
+		link->ret = bpf_program__attach_uprobe(p->skel->progs.ssl_data_return, true, -1, path,
+						       file_offset);
+		if (!link->ret) {
+			int r = -errno;
+			programs_detach(&link);
+			return r;
+		}
+	}
+	link->entry =
+		bpf_program__attach_uprobe(entry_program(p->skel, function), false, -1, path, file_offset);
+	if (!link->entry) {
+		int r = -errno;
+		programs_detach(&link);
+		return r;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+void programs_detach(struct programs_link **link)
+{
+	if (!*link)
+		return;
+	bpf_link__destroy((*link)->entry);
+	bpf_link__destroy((*link)->ret);
+	free(*link);
+	*link = NULL;
+}
+
+int programs_counters(const struct programs *p, struct counter_value ret_values[static COUNTER_MAX])
+{
+	for (uint32_t i = 0; i < COUNTER_MAX; i++)
+		if (bpf_map_lookup_elem(p->counters_fd, &i, &ret_values[i]) < 0)
+			return -errno;
+	return 0;
+}
+
+int programs_conn_find(const struct programs *p, const struct conn_key *key, uint64_t conn_id,
+		       struct conn *ret_conn)
+{
+	struct conn conn;
+	if (bpf_map_lookup_elem(p->conns_fd, key, &conn) < 0 || conn.id != conn_id)
+		return -ENOENT;
+	*ret_conn = conn;
+	return 0;
+}
+
+int programs_conn_take(struct programs *p, const struct conn_key *key, uint64_t conn_id,
+		       struct conn *ret_conn)
+{
+	int r = programs_conn_find(p, key, conn_id, ret_conn);
+	if (r < 0)
+		return r;
+	bpf_map_delete_elem(p->conns_fd, key);
+	return 0;
+}
+
+size_t programs_conns_sweep(struct programs *p, programs_dead_fn is_dead, void *ctx)
+{
+	struct conn_key key, next;
+	struct conn conn;
+	size_t n = 0;
+	bool more = bpf_map_get_next_key(p->conns_fd, NULL, &key) == 0;
+
+	/* A walk starts over when the entry it stands on goes away under it: hence the bound. */
+	for (size_t i = 0; more && i < 2 * (size_t)OAITAP_CONNS_MAX; i++) {
+		more = bpf_map_get_next_key(p->conns_fd, &key, &next) == 0;
+		if (bpf_map_lookup_elem(p->conns_fd, &key, &conn) == 0 && is_dead(ctx, &key, &conn) &&
+		    bpf_map_delete_elem(p->conns_fd, &key) == 0)
+			n++;
+		key = next;
+	}
+	return n;
+}

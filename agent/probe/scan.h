@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Finds files that could hold OpenSSL: executable mappings of running processes, and the places where
+ * libraries and programs are installed. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* One executable mapping. Borrowed. */
+struct scan_mapping {
+	pid_t pid;
+	uint64_t start, end; /* address range: names the file under /proc/PID/map_files */
+	uint32_t dev_major, dev_minor;
+	uint64_t inode;
+	const char
+		*path; /* as the kernel shows it, in the process's mount namespace; may end in " (deleted)" */
+};
+
+typedef void (*scan_mapping_fn)(void *ctx, const struct scan_mapping *mapping);
+
+/* Executable file mappings of one process. 0; -ENOENT, -ESRCH: it is gone; -EACCES and others: cannot be
+ * read. */
+int scan_process(pid_t pid, scan_mapping_fn fn, void *ctx);
+
+typedef void (*scan_pid_fn)(void *ctx, pid_t pid);
+/* All processes. 0; negative errno. */
+int scan_pids(scan_pid_fn fn, void *ctx);
+
+/* The mapped file itself, deleted or not. A descriptor, or negative errno. */
+int scan_open_mapping(const struct scan_mapping *mapping);
+
+typedef void (*scan_file_fn)(void *ctx, const char *path);
+/* libssl in the library folders and node in PATH: so that their first user finds the probes there. */
+void scan_installed(scan_file_fn fn, void *ctx);

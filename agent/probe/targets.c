@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/targets.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/macro.h"
+#include "base/map.h"
+
+/* Files known to be of no use are remembered up to this number, then looked at again. */
+#define CHECKED_MAX 65536U
+#define FILES_MAX   4096U
+
+struct target {
+	struct programs_link *links[PROBE_FUNCTIONS];
+};
+
+struct targets {
+	struct programs *programs;
+	struct map *files;   /* identity to struct target */
+	struct map *checked; /* identity to anything: of no use */
+	atomic_uint_least64_t n_checked, n_files, n_functions, n_failed;
+};
+
+int targets_new(struct targets **ret_targets, struct programs *programs)
+{
+	struct targets *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->programs = programs;
+	int r = map_new(&t->files);
+	if (r >= 0)
+		r = map_new(&t->checked);
+	if (r < 0) {
+		targets_free(&t);
+		return r;
+	}
+	*ret_targets = t;
+	return 0;
+}
+
+static void target_free(struct target **target)
+{
+	if (!*target)
+		return;
+	for (int i = 0; i < PROBE_FUNCTIONS; i++)
+		programs_detach(&(*target)->links[i]);
+	free(*target);
+	*target = NULL;
+}
+
+void targets_free(struct targets **targets)
+{
+	struct targets *t = *targets;
+	if (!t)
+		return;
+	size_t cursor = 0;
+	uint64_t key;
+	void *value;
+	while (t->files && map_next(t->files, &cursor, &key, &value)) {
+		struct target *target = value;
+		target_free(&target);
+	}
+	map_free(&t->files);
+	map_free(&t->checked);
+	free(t);
+	*targets = NULL;
+}
+
+/* An inode number is used again after its file is gone; the change time tells. */
+static uint64_t identity_of(const struct stat *st)
+{
+	uint64_t key = map_mix(0, st->st_dev);
+	key = map_mix(key, st->st_ino);
+	key = map_mix(key, (uint64_t)st->st_ctim.tv_sec);
+	return map_mix(key, (uint64_t)st->st_ctim.tv_nsec);
+}
+
+static int attach_functions(struct targets *t, struct target *target, int fd,
+			    const struct elf_symbol symbols[static PROBE_FUNCTIONS])
+{
+	/* The kernel follows this link to the very file that was checked, whatever its name stands for by
+	 * now. */
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for (int i = 0; i < PROBE_FUNCTIONS; i++) {
+		if (!symbols[i].file_offset)
+			continue;
+		int r = programs_attach(t->programs, (enum probe_function)i, path, symbols[i].file_offset,
+					&target->links[i]);
+		if (r < 0)
+			return r;
+		atomic_fetch_add(&t->n_functions, 1);
+	}
+	return 0;
+}
+
+static int attach(struct targets *t, uint64_t identity, int fd, const char *name,
+		  const struct elf_symbol symbols[static PROBE_FUNCTIONS])
+{
+	if (map_len(t->files) >= FILES_MAX)
+		return -ENOSPC;
+	_cleanup_(target_free) struct target *target = calloc(1, sizeof(*target));
+	if (!target)
+		return -ENOMEM;
+	int r = attach_functions(t, target, fd, symbols);
+	if (r >= 0)
+		r = map_put(t->files, identity, target);
+	if (r < 0)
+		return r;
+	TAKE_PTR(target);
+	atomic_fetch_add(&t->n_files, 1);
+	log_info("probes attached to %s", name);
+	return 1;
+}
+
+static void remember_checked(struct targets *t, uint64_t identity)
+{
+	if (map_len(t->checked) >= CHECKED_MAX)
+		map_clear(t->checked);
+	(void)map_put(t->checked, identity, t);
+}
+
+int targets_add(struct targets *t, int fd, const char *name)
+{
+	struct stat st;
+	struct elf_symbol symbols[PROBE_FUNCTIONS];
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	uint64_t identity = identity_of(&st);
+	if (map_get(t->files, identity) || map_get(t->checked, identity))
+		return 0;
+	atomic_fetch_add(&t->n_checked, 1);
+	int r = probe_functions_find(fd, symbols);
+	if (r > 0)
+		r = attach(t, identity, fd, name, symbols);
+	else
+		r = 0;
+	if (r < 0) {
+		atomic_fetch_add(&t->n_failed, 1);
+		log_warn("%s has OpenSSL functions but cannot be probed: %s", name, strerror(-r));
+	}
+	if (r <= 0)
+		remember_checked(t, identity);
+	return r;
+}
+
+struct targets_stats targets_stats(const struct targets *t)
+{
+	return (struct targets_stats){
+		.files_checked = atomic_load(&t->n_checked),
+		.files_attached = atomic_load(&t->n_files),
+		.functions_attached = atomic_load(&t->n_functions),
+		.failed = atomic_load(&t->n_failed),
+	};
+}
