@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A body kept as it is, and what is known to be wrong with it. */
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "http/message.h"
+#include "openai/notes.h"
+
+/* The `body` of exchange.h. exact_json: a JSON value read from the body that is all it says, or NULL.
+ * *ret_body is NULL if the body is empty. 0; -ENOMEM. */
+int openai_body_keep(const struct http_message *msg, json_t *exact_json, json_t **ret_body, bool *ret_base64);
+
+/* What is not there to be read: bytes that were not captured or not kept. 0; -ENOMEM. */
+int openai_body_note_missing(struct openai_notes *notes, const struct http_message *msg);
+
+/* Name of the content-coding the body is still in, as far as the headers say; NULL: none. Static text. */
+const char *openai_body_coding(const struct http_message *msg);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* libFuzzer: request and response bodies of the openai stage. The first byte of the input chooses what the
+ * rest is (see OPTION_*), the second the status. Checked besides the sanitizers: everything that was read can
+ * be written as JSON, names are UTF-8, and an exact body needs no reason.
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iagent tests/fuzz/openai_fuzz.c
+ * agent/openai/[a-z]*.c \ agent/http/message.c agent/http/sse.c agent/base/{buf,utf8,digest}.c -ljansson
+ * -lcrypto -lm
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "openai/exchange.h"
+
+#define OPTION_RESPONSE 0x01 /* else a request */
+#define OPTION_UNKNOWN	0x02 /* of an operation that is not in the table */
+#define OPTION_SSE	0x04 /* content-type text/event-stream */
+#define OPTION_STREAM	0x08 /* the request asked for a stream */
+#define OPTION_ORPHAN	0x10 /* the request was not captured */
+#define OPTION_CLOSED	0x20 /* ended by the connection */
+#define OPTION_LIMIT	0x40 /* more was seen than kept */
+#define OPTION_TARGET	0x80 /* request: the rest up to the first LF is the target, the next line the host */
+
+static void check(int holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_json(const json_t *value)
+{
+	if (!value)
+		return;
+	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	check(text != NULL);
+	free(text);
+}
+
+static void check_text(const char *text)
+{
+	if (!text)
+		return;
+	check(utf8_valid(text, strlen(text), NULL));
+	for (; *text; text++)
+		check((unsigned char)*text >= 0x20 && *text != 0x7f);
+}
+
+static void check_request(const struct http_message *msg)
+{
+	struct openai_request *req = NULL;
+	check(openai_request_new(&req, msg) == 0);
+	check_json(req->messages);
+	check_json(req->tools);
+	check_json(req->parameters);
+	check_json(req->body);
+	check_text(req->backend);
+	check_text(req->path);
+	check_text(req->api_version);
+	check_text(req->deployment_id);
+	check_text(req->model);
+	check_text(req->problem);
+	check(req->operation && (req->kind == OPENAI_CHAT || !strcmp(req->operation, "Unknown")));
+	check(req->kind != OPENAI_CHAT || !req->body || req->problem);
+	openai_request_free(&req);
+}
+
+static void check_response(const struct http_message *msg, const struct openai_request *req)
+{
+	struct openai_response *resp = NULL;
+	check(openai_response_new(&resp, req, msg) == 0);
+	check_json(resp->choices);
+	check_json(resp->finish_reason);
+	check_json(resp->usage);
+	check_json(resp->content_filter);
+	check_json(resp->error);
+	check_json(resp->extra);
+	check_json(resp->body);
+	check_text(resp->model);
+	check_text(resp->response_id);
+	check_text(resp->problem);
+	check(resp->prompt_tokens >= -1 && resp->completion_tokens >= -1 && resp->total_tokens >= -1);
+	check(!req || req->kind != OPENAI_CHAT || !resp->body || resp->problem);
+	openai_response_free(&resp);
+}
+
+/* Takes a line off the input; the caller frees it. */
+static char *take_line(const uint8_t **data, size_t *size)
+{
+	const uint8_t *end = memchr(*data, '\n', *size);
+	size_t len = end ? (size_t)(end - *data) : *size;
+	char *line = strndup((const char *)*data, len);
+	check(line != NULL);
+	*data += len + (end != NULL);
+	*size -= len + (end != NULL);
+	return line;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const int statuses[] = {200, 0, 201, 400, 401, 429, 500, 999};
+	if (size < 2)
+		return -1;
+	uint8_t option = data[0];
+	int status = statuses[data[1] % 8];
+	data += 2;
+	size -= 2;
+
+	char *target = NULL, *host = NULL;
+	struct http_header headers[2];
+	struct http_message msg = {.role = HTTP_REQUEST, .method = (char *)"POST", .headers = headers};
+	struct openai_request req = {.kind = option & OPTION_UNKNOWN ? OPENAI_UNKNOWN : OPENAI_CHAT,
+				     .operation = "x",
+				     .stream = option & OPTION_STREAM};
+	if (option & OPTION_RESPONSE) {
+		msg.role = HTTP_RESPONSE;
+		msg.status = status;
+		if (option & OPTION_SSE)
+			headers[msg.n_headers++] =
+				(struct http_header){(char *)"content-type", (char *)"text/event-stream"};
+	} else if (option & OPTION_TARGET) {
+		target = take_line(&data, &size);
+		host = take_line(&data, &size);
+		headers[msg.n_headers++] = (struct http_header){(char *)"host", host};
+		msg.target = target;
+	} else {
+		msg.target =
+			(char *)(option & OPTION_UNKNOWN ? "/v1/embeddings" : "/openai/v1/chat/completions");
+	}
+
+	/* Of its exact size, so that the sanitizer sees a read past its end. */
+	msg.body = size ? malloc(size) : NULL;
+	check(!size || msg.body);
+	if (size)
+		memcpy(msg.body, data, size);
+	msg.body_len = size;
+	msg.body_total = size + (option & OPTION_LIMIT ? 100 : 0);
+	msg.end = option & OPTION_CLOSED ? HTTP_END_CLOSED : HTTP_END_COMPLETE;
+	if (option & OPTION_RESPONSE)
+		check_response(&msg, option & OPTION_ORPHAN ? NULL : &req);
+	else
+		check_request(&msg);
+	free(msg.body);
+	free(target);
+	free(host);
+	return 0;
+}

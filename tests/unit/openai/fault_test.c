@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+
+/* Each allocation in turn fails, alone and together with all that follow: the call says -ENOMEM, or got by
+ * without it; nothing is leaked. Under ASan, which owns malloc and finds leaks itself, only jansson's
+ * allocations fail. jansson's lexer does not check its own (an assertion stops the program), so json_loadb()
+ * fails as a whole. */
+
+static long countdown = -1; /* allocations until one fails; negative: none does */
+static bool all_after;
+static bool failed;
+static long live;
+
+static bool in_loader;
+
+static bool fails(void)
+{
+	if (countdown < 0 || in_loader)
+		return false;
+	if (countdown > 0) {
+		countdown--;
+		return false;
+	}
+	failed = true;
+	if (!all_after)
+		countdown = -1;
+	return true;
+}
+
+static json_t *(*real_loadb)(const char *data, size_t len, size_t flags, json_error_t *error);
+
+json_t *json_loadb(const char *data, size_t len, size_t flags, json_error_t *error)
+{
+	if (fails()) {
+		memset(error, 0, sizeof(*error));
+		return NULL;
+	}
+	in_loader = true;
+	json_t *value = real_loadb(data, len, flags, error);
+	in_loader = false;
+	return value;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+static void *failing_malloc(size_t len)
+{
+	return fails() ? NULL : malloc(len);
+}
+#else
+extern void *__libc_malloc(size_t len);
+extern void *__libc_calloc(size_t n, size_t len);
+extern void *__libc_realloc(void *p, size_t len);
+extern void __libc_free(void *p);
+
+void *malloc(size_t len)
+{
+	void *p = fails() ? NULL : __libc_malloc(len);
+	live += !!p;
+	return p;
+}
+
+void *calloc(size_t n, size_t len)
+{
+	void *p = fails() ? NULL : __libc_calloc(n, len);
+	live += !!p;
+	return p;
+}
+
+void *realloc(void *old, size_t len)
+{
+	if (fails())
+		return NULL;
+	void *p = __libc_realloc(old, len);
+	live += !old && p;
+	return p;
+}
+
+void *reallocarray(void *old, size_t n, size_t len)
+{
+	size_t all;
+	if (__builtin_mul_overflow(n, len, &all)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(old, all);
+}
+
+void free(void *p)
+{
+	live -= !!p;
+	__libc_free(p);
+}
+#endif
+
+static const struct openai_request chat_request = {.kind = OPENAI_CHAT, .operation = "x", .stream = true};
+
+static const struct {
+	const char *request; /* body, or NULL */
+	const char *type, *response;
+	int status;
+} cases[] = {
+	{"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":[],\"n\":1}", NULL,
+	 NULL, 0},
+	{"{\"model\":\"m\",\"seed\":99999999999999999999,\"messages\":[\"\\ud800\"],\"a\":1,\"a\":2}", NULL,
+	 NULL, 0},
+	{"\xff\xfe", NULL, NULL, 0},
+	{NULL, NULL,
+	 "{\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},\"finish_"
+	 "reason\":\"stop\","
+	 "\"content_filter_results\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":-1},\"x\":[1."
+	 "5],"
+	 "\"prompt_filter_results\":[]}",
+	 200},
+	{NULL, NULL,
+	 "{\"error\":{\"code\":4,\"param\":\"p\",\"innererror\":{\"content_filter_result\":{\"a\":{}}}}}",
+	 400},
+	{NULL, "text/event-stream",
+	 "data: {\"id\":\"\",\"choices\":[],\"prompt_filter_results\":[{}]}\n\n"
+	 "data: "
+	 "{\"id\":\"i\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":1,"
+	 "\"delta\":{\"role\":"
+	 "\"assistant\",\"content\":\"a\",\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{"
+	 "\"arguments\":\"{\"}}],"
+	 "\"y\":[1],\"z\":2},\"logprobs\":{\"content\":[{}]}}]}\n\n"
+	 "data: "
+	 "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\",\"other\":1,"
+	 "\"content_filter_results\":{\"a\":{}},\"content_filter_offsets\":{\"start_offset\":1}}],\"usage\":"
+	 "{\"total_tokens\":3}}\n\ndata: broken\n\ndata: {\"error\":\"e\"}\n\ndata: [DONE]\n\n",
+	 200},
+};
+
+static int run(size_t i)
+{
+	struct openai_request *req = NULL;
+	struct openai_response *resp = NULL;
+	struct fx fx = cases[i].request ? fx_request("/openai/deployments/d/chat/completions?api-version=1",
+						     cases[i].request)
+					: fx_response(cases[i].status, cases[i].type, cases[i].response);
+	fx.msg.headers = fx.headers;
+	if (cases[i].request)
+		fx_header(&fx, "host", "h");
+
+	int r = cases[i].request ? openai_request_new(&req, &fx.msg)
+				 : openai_response_new(&resp, &chat_request, &fx.msg);
+	if ((r < 0 && (req || resp)) || (r == 0 && !req && !resp))
+		r = -EINVAL;
+	openai_request_free(&req);
+	openai_response_free(&resp);
+	fx_done(&fx);
+	return r;
+}
+
+static void test_each_allocation(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(run(i), 0);
+		for (int mode = 0; mode < 2; mode++) {
+			long n = 0, refused = 0;
+			do {
+				long before = live;
+				failed = false;
+				all_after = mode;
+				countdown = n++;
+				int r = run(i);
+				countdown = -1;
+				assert_true(r == 0 || r == -ENOMEM);
+				assert_int_equal(live, before);
+				refused += r == -ENOMEM;
+			} while (failed);
+			assert_true(n > 1 && refused > 0);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
+	*(void **)&real_loadb = dlsym(RTLD_NEXT, "json_loadb");
+#ifdef __SANITIZE_ADDRESS__
+	json_set_alloc_funcs(failing_malloc, free);
+#endif
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
