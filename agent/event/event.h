@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Builds the JSON text of audit events (docs/event.schema.json). Everything but the event's id comes in by
+ * argument; any thread. What is not known is left out. Text that is not UTF-8 is given with U+FFFD in its
+ * place and the event's `problem` says so. No header that carries a credential is given; where a request
+ * repeats its credential elsewhere (path, other headers, body), the event holds "[credential]" instead. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "identity/identity.h"
+#include "openai/exchange.h"
+
+/* Facts about the connection, as far as known. Borrowed. */
+struct event_connection {
+	uint64_t id;
+	const char *sni;	 /* or NULL */
+	const char *role;	 /* "client" or "server" */
+	const char *protocol;	 /* "http/1.1" */
+	const char *tls_library; /* path of the probed file, or NULL */
+	const char *local;	 /* "10.0.0.1:1234", "[::1]:443", or NULL when not known for certain */
+	const char *remote;
+};
+
+/* What both events of an exchange share. Borrowed for the call. */
+struct event_context {
+	const char *message_id;			   /* UUIDv7 */
+	const struct event_connection *connection; /* or NULL */
+	const struct identity_process *process;	   /* or NULL */
+	const struct identity_caller *caller;	   /* or NULL: kind none */
+	const char *host_name;			   /* or NULL */
+	const char *machine_id;			   /* hashed, or NULL */
+};
+
+/* One event: the text is JSON (RFC 8259), one line, no newline at its end, no deeper than
+ * JSON_TEXT_DEPTH_MAX. Its size is bounded by what came in: a small multiple of the strings, plus a few KiB.
+ */
+struct event {
+	char *text;
+	size_t len;
+	char event_id[37];
+	char message_id[37];
+	const char *type; /* static: "Request", "Response" */
+	uint64_t time_ns; /* event-time, wall clock, nanoseconds since 1970 */
+};
+
+/* time_ns: wall-clock event time. All pointers are borrowed for the call. 0; -ENOMEM; negative errno of
+ * getrandom. */
+int event_build_request(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
+			const struct http_message *msg, const struct openai_request *req);
+/* req is NULL for an orphan response. request_first_ts_ns: monotonic, 0 if not known. */
+int event_build_response(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
+			 const struct http_message *msg, const struct openai_request *req,
+			 const struct openai_response *resp, uint64_t request_first_ts_ns);
+void event_free(struct event **event);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event/common.h"
+
+#include <string.h>
+
+#include "base/macro.h"
+
+/* None of these carries a credential; what is not here is not given. */
+static const char *const request_headers[] = {
+	"accept",
+	"accept-encoding",
+	"content-encoding",
+	"content-length",
+	"content-type",
+	"expect",
+	"host",
+	"openai-beta",
+	"openai-organization",
+	"openai-project",
+	"traceparent",
+	"tracestate",
+	"transfer-encoding",
+	"user-agent",
+	"x-client-request-id",
+	"x-ms-client-request-id",
+	"x-ms-useragent",
+	"x-request-id",
+	"x-stainless-*",
+};
+
+static const char *const credential_headers[] = {
+	"api-key", "authorization", "cookie", "ocp-apim-subscription-key", "proxy-authorization", "x-api-key",
+};
+
+/* Shorter ones are placeholders ("dummy"), which may well stand in a text. */
+#define SECRET_MIN 16
+
+static bool is_credential(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(credential_headers); i++)
+		if (strcmp(name, credential_headers[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Programs do put a key where it does not belong (a path, a field of the body, another header). */
+static void hide_credentials(struct json_text *w, const struct http_message *msg)
+{
+	for (size_t i = 0; i < msg->n_headers; i++) {
+		if (!is_credential(msg->headers[i].name))
+			continue;
+		const char *value = msg->headers[i].value;
+		for (const char *p = value; *p; p++) /* after the scheme of an authorization */
+			if (*p == ' ' || *p == '\t')
+				value = p + 1;
+		size_t len = strlen(value);
+		if (len >= SECRET_MIN && json_text_hide(w, value, len) < 0)
+			return;
+	}
+}
+
+static void put_request(struct json_text *w, const struct event_context *ctx, const struct http_message *msg,
+			const struct openai_request *req)
+{
+	event_put_operation(w, ctx, req);
+	json_text_string(w, "model", req->model);
+	json_text_bool(w, "stream", req->stream);
+	event_put_who(w, ctx);
+	json_text_int(w, "attempt", req->attempt);
+	event_put_capture(w, msg, false);
+
+	json_text_string(w, "method", msg->method);
+	event_put_path(w, req->path);
+	event_put_headers(w, msg, request_headers, ARRAY_SIZE(request_headers));
+	event_put_body(w, msg);
+	json_text_value(w, "messages", req->messages);
+	json_text_value(w, "tools", req->tools);
+	json_text_value(w, "parameters", req->parameters);
+	event_put_raw_body(w, req->body, req->body_base64);
+	event_put_problem(w, msg, false, req->problem);
+}
+
+int event_build_request(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
+			const struct http_message *msg, const struct openai_request *req)
+{
+	_cleanup_(event_abandon) struct event_maker m = {0};
+	int r = event_start(&m, ctx, time_ns, "Request");
+	if (r < 0)
+		return r;
+	hide_credentials(&m.json, msg);
+	put_request(&m.json, ctx, msg, req);
+	return event_finish(&m, ret_event);
+}
