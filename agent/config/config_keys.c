@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/config_keys.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macro.h"
+
+#define KIB 1024ULL
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+/* sun_path is 108 bytes with its NUL (unix(7)); PATH_MAX is 4096 with its NUL. */
+#define SOCKET_PATH_MAX 107
+#define FILE_PATH_MAX	4000
+
+const char *const config_default_hosts[] = {
+	"*.openai.azure.com",	   "*.cognitiveservices.azure.com",
+	"*.services.ai.azure.com", "api.openai.com",
+	"us.api.openai.com",	   "eu.api.openai.com",
+	"ae.api.openai.com",
+};
+const size_t config_n_default_hosts = ARRAY_SIZE(config_default_hosts);
+
+#define EXPECT_SIZE "a number of bytes, or one with KiB, MiB or GiB"
+
+const struct config_key config_keys[CONFIG_N_KEYS] = {
+	{
+		.name = "hosts",
+		.path = "hosts",
+		.kind = CONFIG_HOSTS,
+		.expected =
+			"a list of 1 to 256 host names such as \"api.openai.com\" or \"*.openai.azure.com\"",
+		.help = "Host names that count as AI traffic. A name is exact, or \"*.\" and a suffix:\n"
+			"\"*.example.com\" matches every name below example.com, not example.com itself.\n"
+			"Upper and lower case are the same. Connections to other hosts are not copied.",
+	},
+	{
+		.section = "capture",
+		.name = "max_body",
+		.path = "capture.max_body",
+		.kind = CONFIG_SIZE,
+		.offset = offsetof(struct config, max_body),
+		.fallback = "4MiB",
+		.min = KIB,
+		.max = GIB,
+		.expected = EXPECT_SIZE ", from 1KiB to 1GiB",
+		.help = "Bytes of one request or response body that are kept. What is over is hashed and\n"
+			"counted, and the event says how much is missing.",
+	},
+	{
+		.section = "capture",
+		.name = "max_call",
+		.path = "capture.max_call",
+		.kind = CONFIG_SIZE,
+		.offset = offsetof(struct config, max_call),
+		.fallback = "16MiB",
+		.min = 16 * KIB,
+		.max = 16 * MIB,
+		.expected = EXPECT_SIZE ", from 16KiB to 16MiB",
+		.help = "Bytes that are copied of one SSL_read or SSL_write call of a program. What is\n"
+			"over is recorded as a gap of known size.",
+	},
+	{
+		.section = "capture",
+		.name = "ring_size",
+		.path = "capture.ring_size",
+		.kind = CONFIG_SIZE,
+		.offset = offsetof(struct config, ring_size),
+		.fallback = "16MiB",
+		.min = 64 * KIB,
+		.max = GIB,
+		.power_of_two = true,
+		.expected = EXPECT_SIZE ", a power of two from 64KiB to 1GiB",
+		.help = "Size of the buffer between the kernel and the agent. When it is full, data is\n"
+			"dropped, counted, and marked as missing in the events concerned.",
+	},
+	{
+		.section = "store",
+		.name = "path",
+		.path = "store.path",
+		.kind = CONFIG_PATH,
+		.offset = offsetof(struct config, store_path),
+		.fallback = "/var/lib/oaitap/oaitap.db",
+		.max = FILE_PATH_MAX,
+		.expected = "an absolute path of a file",
+		.help = "The SQLite database that holds the events. It is made if missing, mode 0600, and\n"
+			"so is its folder, mode 0700.",
+	},
+	{
+		.section = "identity",
+		.name = "key_path",
+		.path = "identity.key_path",
+		.kind = CONFIG_PATH,
+		.offset = offsetof(struct config, key_path),
+		.fallback = "/var/lib/oaitap/fingerprint.key",
+		.max = FILE_PATH_MAX,
+		.expected = "an absolute path of a file",
+		.help = "The secret of this host from which the fingerprints of API keys are made. It is\n"
+			"made once, mode 0600. Without it nobody can test a guessed key against a\n"
+			"fingerprint; give hosts the same file to get the same fingerprints on them.",
+	},
+	{
+		.section = "status",
+		.name = "socket",
+		.path = "status.socket",
+		.kind = CONFIG_PATH,
+		.offset = offsetof(struct config, socket_path),
+		.fallback = "/run/oaitap/oaitap.sock",
+		.max = SOCKET_PATH_MAX,
+		.expected = "an absolute path of at most 107 bytes",
+		.help = "The Unix socket on which the running agent answers `oaitap status`.",
+	},
+};
+
+const struct config_key *config_key_find(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(config_keys); i++)
+		if (strcmp(config_keys[i].path, path) == 0)
+			return &config_keys[i];
+	return NULL;
+}
+
+int config_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const struct {
+		const char *name;
+		uint64_t bytes;
+	} units[] = {{"", 1}, {"KiB", KIB}, {"MiB", MIB}, {"GiB", GIB}};
+	uint64_t value = 0;
+	const char *p = text;
+	int r = 0;
+
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+			r = -ERANGE;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(p, units[i].name) != 0)
+			continue;
+		if (r < 0 || __builtin_mul_overflow(value, units[i].bytes, &value))
+			return -ERANGE;
+		*ret_bytes = value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+void config_format_size(uint64_t bytes, char ret_text[static CONFIG_SIZE_TEXT])
+{
+	const char *unit = "";
+	if (bytes && bytes % GIB == 0)
+		bytes /= GIB, unit = "GiB";
+	else if (bytes && bytes % MIB == 0)
+		bytes /= MIB, unit = "MiB";
+	else if (bytes && bytes % KIB == 0)
+		bytes /= KIB, unit = "KiB";
+	snprintf(ret_text, CONFIG_SIZE_TEXT, "%llu%s", (unsigned long long)bytes, unit);
+}
+
+static int size_set(const struct config_key *key, uint64_t *ret_value, const char *text, const char **ret_why)
+{
+	uint64_t bytes;
+	int r = config_parse_size(text, &bytes);
+	if (r == -EINVAL) {
+		*ret_why = "is not a size";
+		return -EINVAL;
+	}
+	if (r < 0 || bytes > key->max) {
+		*ret_why = "is over the maximum";
+		return -EINVAL;
+	}
+	if (bytes < key->min) {
+		*ret_why = "is under the minimum";
+		return -EINVAL;
+	}
+	if (key->power_of_two && (bytes & (bytes - 1))) {
+		*ret_why = "is not a power of two";
+		return -EINVAL;
+	}
+	*ret_value = bytes;
+	return 0;
+}
+
+static int path_set(const struct config_key *key, char **ret_value, const char *text, const char **ret_why)
+{
+	size_t len = strlen(text);
+	if (text[0] != '/') {
+		*ret_why = "is not an absolute path";
+		return -EINVAL;
+	}
+	if (len > key->max) {
+		*ret_why = "is too long";
+		return -EINVAL;
+	}
+	if (text[len - 1] == '/') {
+		*ret_why = "names a folder";
+		return -EINVAL;
+	}
+	for (const char *p = text; *p; p++)
+		if (iscntrl((unsigned char)*p)) {
+			*ret_why = "holds a control character";
+			return -EINVAL;
+		}
+	char *copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	free(*ret_value);
+	*ret_value = copy;
+	return 0;
+}
+
+int config_key_set(const struct config_key *key, struct config *config, const char *text,
+		   const char **ret_why)
+{
+	char *field = (char *)config + key->offset;
+	if (!text[0]) {
+		*ret_why = "is empty";
+		return -EINVAL;
+	}
+	if (key->kind == CONFIG_SIZE)
+		return size_set(key, (uint64_t *)(void *)field, text, ret_why);
+	return path_set(key, (char **)(void *)field, text, ret_why);
+}
+
+/* What is wrong with a host name, NULL if nothing is. Labels as in RFC 1035 section 2.3.1 with digits allowed
+ * first (RFC 1123 section 2.1) and with "_", which is common in private zones and which TLS clients send. */
+static const char *host_problem(const char *host)
+{
+	const char *p = host;
+	if (!*p)
+		return "is empty";
+	if (strlen(host) > CONFIG_HOST_MAX)
+		return "is longer than 127 bytes";
+	if (strstr(host, "://"))
+		return "is a URL, not a host name";
+	if (strchr(host, ':'))
+		return "holds a colon; a port or an IPv6 address cannot be given";
+	if (p[0] == '*' && p[1] == '.')
+		p += 2;
+	if (strchr(p, '*'))
+		return "has \"*\" elsewhere than in a leading \"*.\"";
+	size_t label = 0;
+	for (; *p; p++) {
+		if (*p == '.') {
+			if (label == 0 || p[1] == '\0')
+				return "has an empty label";
+			if (p[-1] == '-')
+				return "has a label that ends with \"-\"";
+			label = 0;
+			continue;
+		}
+		bool alnum = (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
+		if (!alnum && *p != '-' && *p != '_')
+			return "holds a character that no host name has";
+		if (label == 0 && *p == '-')
+			return "has a label that begins with \"-\"";
+		if (++label > 63)
+			return "has a label longer than 63 bytes";
+	}
+	if (label == 0)
+		return "has an empty label";
+	return p[-1] == '-' ? "has a label that ends with \"-\"" : NULL;
+}
+
+int config_host_add(struct config *config, const char *host, const char **ret_why)
+{
+	const char *why = host_problem(host);
+	if (!why && config->n_hosts >= CONFIG_MAX_HOSTS)
+		why = "is one host too many";
+	if (why) {
+		*ret_why = why;
+		return -EINVAL;
+	}
+	_cleanup_free_ char *copy = strdup(host);
+	if (!copy)
+		return -ENOMEM;
+	for (char *p = copy; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p - 'A' + 'a');
+	for (size_t i = 0; i < config->n_hosts; i++)
+		if (strcmp(config->hosts[i], copy) == 0)
+			return 0;
+	char **hosts = realloc(config->hosts, (config->n_hosts + 1) * sizeof(*hosts));
+	if (!hosts)
+		return -ENOMEM;
+	config->hosts = hosts;
+	config->hosts[config->n_hosts++] = TAKE_PTR(copy);
+	return 0;
+}
+
+void config_hosts_clear(struct config *config)
+{
+	for (size_t i = 0; i < config->n_hosts; i++)
+		free(config->hosts[i]);
+	free(config->hosts);
+	config->hosts = NULL;
+	config->n_hosts = 0;
+}
+
+const char *config_quote(const char *text, char ret_text[static CONFIG_QUOTE_TEXT])
+{
+	size_t n = 0;
+	for (; n < CONFIG_QUOTE_TEXT - 4 && text[n]; n++)
+		ret_text[n] = text[n] >= 0x20 && text[n] < 0x7f ? text[n] : '?';
+	strcpy(ret_text + n, text[n] ? "..." : "");
+	return ret_text;
+}
+
+char *config_error(const char *file, unsigned int line, const char *key, const char *fmt, ...)
+{
+	_cleanup_free_ char *message = NULL;
+	char *text = NULL;
+	char place[16] = "";
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vasprintf(&message, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		message = NULL;
+		return NULL;
+	}
+	if (line)
+		snprintf(place, sizeof(place), ":%u", line);
+	if (asprintf(&text, "%s%s: %s%s%s", file, place, key ? key : "", key ? ": " : "", message) < 0)
+		return NULL;
+	for (char *p = text; *p; p++)
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	return text;
+}

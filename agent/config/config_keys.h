@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The table of keys: everything else about the configuration derives from it. Internal to the stage. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+enum config_kind {
+	CONFIG_HOSTS, /* list of host names: struct config hosts, n_hosts */
+	CONFIG_SIZE,  /* uint64_t at offset */
+	CONFIG_PATH,  /* char * at offset */
+};
+
+struct config_key {
+	const char *section; /* "capture", or NULL at the top level */
+	const char *name;    /* "max_body" */
+	const char *path;    /* "capture.max_body" */
+	enum config_kind kind;
+	size_t offset;	      /* in struct config */
+	const char *fallback; /* default value as text; NULL for the hosts */
+	uint64_t min, max;    /* size: bytes; path: length in bytes */
+	bool power_of_two;
+	const char *expected; /* ends the error message: "expected ..." */
+	const char *help;     /* wrapped at 80 columns, lines separated by LF */
+};
+
+#define CONFIG_N_KEYS 7
+
+extern const struct config_key config_keys[CONFIG_N_KEYS];
+extern const char *const config_default_hosts[];
+extern const size_t config_n_default_hosts;
+
+/* NULL: no such key. */
+const struct config_key *config_key_find(const char *path);
+
+/* Checks one value and stores it in config. *ret_why says what is wrong ("is over the maximum"; static).
+ * 0; -EINVAL; -ENOMEM. Not for the hosts. */
+int config_key_set(const struct config_key *key, struct config *config, const char *text,
+		   const char **ret_why);
+
+/* Adds a host, in lower case, unless it is there already. Errors as above. */
+int config_host_add(struct config *config, const char *host, const char **ret_why);
+void config_hosts_clear(struct config *config);
+
+/* "16MiB": the largest unit that divides bytes. */
+#define CONFIG_SIZE_TEXT 24
+void config_format_size(uint64_t bytes, char ret_text[static CONFIG_SIZE_TEXT]);
+
+/* Copy of text for a message: printable ASCII, other bytes as '?', "..." after 60 bytes. */
+#define CONFIG_QUOTE_TEXT 64
+const char *config_quote(const char *text, char ret_text[static CONFIG_QUOTE_TEXT]);
+
+/* "FILE:LINE: KEY: message", or without ":LINE" if line is 0 and without KEY if it is NULL. Control
+ * characters of the file name are shown as '?'. NULL: out of memory. The caller frees it. */
+char *config_error(const char *file, unsigned int line, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sink/pretty.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/macro.h"
+
+/* A preview needs no more of a message, however wide the terminal. */
+#define MAX_PREVIEW 4096
+#define INDENT	    "    "
+
+/* One line under construction; the first error sticks, so that a caller checks once, at its end. */
+struct block {
+	struct buf *out;
+	const struct pretty_options *options;
+	unsigned int width;
+	size_t line; /* where the current line begins in out */
+	int r;
+};
+
+const json_t *pretty_get(const json_t *object, const char *key, json_type type)
+{
+	const json_t *value = json_object_get(object, key);
+	return value && json_typeof(value) == type ? value : NULL;
+}
+
+double pretty_number(const json_t *object, const char *key, double fallback)
+{
+	const json_t *value = json_object_get(object, key);
+	return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+static const json_t *text_of(const json_t *object, const char *key)
+{
+	return pretty_get(object, key, JSON_STRING);
+}
+
+static void put(struct block *b, const char *text)
+{
+	if (b->r == 0)
+		b->r = buf_append_str(b->out, text);
+}
+
+static void paint(struct block *b, const char *sgr, const char *text)
+{
+	if (b->r == 0)
+		b->r = pretty_paint(b->out, b->options->colour, sgr, text);
+}
+
+static void paint_value(struct block *b, const char *sgr, const json_t *value, unsigned int max)
+{
+	if (b->options->colour)
+		put(b, "\033["), put(b, sgr), put(b, "m");
+	if (b->r == 0)
+		b->r = pretty_value(b->out, value, max);
+	if (b->options->colour)
+		put(b, "\033[0m");
+}
+
+static void put_value(struct block *b, const char *before, const json_t *value, unsigned int max)
+{
+	if (!value)
+		return;
+	put(b, before);
+	if (b->r == 0)
+		b->r = pretty_value(b->out, value, max);
+}
+
+static void end_line(struct block *b)
+{
+	if (b->r == 0)
+		b->r = pretty_limit(b->out, b->line, b->width);
+	put(b, "\n");
+	b->line = b->out->len;
+}
+
+/* Appends up to plain's ceiling. */
+static int append_some(struct buf *plain, const char *text, size_t len)
+{
+	return buf_append(plain, text, MIN(len, plain->max - plain->len));
+}
+
+static int append_part(struct buf *plain, const json_t *part)
+{
+	const json_t *text = text_of(part, "text"), *type = text_of(part, "type");
+	int r = 0;
+	if (!text)
+		text = text_of(part, "refusal");
+	if (json_is_string(part))
+		text = part;
+	if (plain->len)
+		r = append_some(plain, "\n", 1);
+	if (r == 0 && text)
+		return append_some(plain, json_string_value(text), json_string_length(text));
+	if (r == 0)
+		r = append_some(plain, "[", 1);
+	if (r == 0 && type)
+		r = append_some(plain, json_string_value(type), json_string_length(type));
+	return r < 0 ? r : append_some(plain, "]", 1);
+}
+
+int pretty_content(struct buf *plain, const json_t *content)
+{
+	size_t i;
+	const json_t *part;
+	int r = 0;
+
+	if (json_is_string(content))
+		return append_some(plain, json_string_value(content), json_string_length(content));
+	if (json_is_object(content))
+		return append_part(plain, content);
+	json_array_foreach (content, i, part)
+		if (r == 0 && plain->len < plain->max)
+			r = append_part(plain, part);
+	return r;
+}
+
+/* "hmac-sha256:1a2b3c4d..." to "1a2b3c4d". */
+static int put_fingerprint(struct buf *out, const json_t *fingerprint)
+{
+	const char *text = json_string_value(fingerprint), *colon = strchr(text, ':');
+	const char *hex = colon ? colon + 1 : text;
+	return pretty_line(out, hex, strnlen(hex, 8), 0);
+}
+
+int pretty_who(struct buf *out, const json_t *identity, unsigned int max)
+{
+	static const char *const names[] = {"name", "app-id", "object-id"};
+	const json_t *kind = text_of(identity, "kind"), *verification = text_of(identity, "verification");
+	const json_t *fingerprint = text_of(identity, "key-fingerprint"), *name = NULL;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !name; i++)
+		name = text_of(identity, names[i]);
+	if (name) {
+		r = pretty_value(out, name, max);
+		if (r == 0)
+			r = buf_append_str(out, " (");
+		if (r == 0)
+			r = pretty_value(out, kind, 20);
+		if (r == 0 && verification)
+			r = buf_append_str(out, kind ? ", " : "");
+		if (r == 0)
+			r = pretty_value(out, verification, 20);
+		return r < 0 ? r : buf_append_str(out, ")");
+	}
+	if (!kind || strcmp(json_string_value(kind), "none") == 0)
+		return buf_append_str(out, "no credentials");
+	r = pretty_value(out, kind, 20);
+	if (r == 0 && fingerprint)
+		r = buf_append_str(out, " ");
+	return r == 0 && fingerprint ? put_fingerprint(out, fingerprint) : r;
+}
+
+/* "2026-11-23T15:04:05.123456Z" to "2026-11-23 15:04:05.123Z"; anything else is shown as it is. */
+static void put_time(struct block *b, const json_t *time)
+{
+	const char *text = json_string_value(time);
+	char shown[32];
+	if (!text || strlen(text) != 27 || strspn(text, "0123456789-:.TZ") != 27 || text[10] != 'T') {
+		put_value(b, "", time, 30);
+		return;
+	}
+	snprintf(shown, sizeof(shown), "%.10s %.12sZ", text, text + 11);
+	put(b, shown);
+}
+
+static void put_process(struct block *b, const json_t *process)
+{
+	const json_t *pid = pretty_get(process, "pid", JSON_INTEGER), *comm = text_of(process, "comm");
+	const json_t *user = text_of(process, "user");
+	if (!comm)
+		put(b, "?");
+	put_value(b, "", comm, 20);
+	put_value(b, "[", pid, 12);
+	put(b, pid ? "] " : " ");
+	if (!user)
+		user = pretty_get(process, "uid", JSON_INTEGER);
+	put_value(b, "", user, 24);
+}
+
+/* The time and 12 random bits of the message id: enough for `oaitap show`. */
+#define SHORT_ID 18
+
+static void put_head(struct block *b, const json_t *event, const char *arrow, const char *sgr)
+{
+	const json_t *id = text_of(event, "message-id");
+
+	put_time(b, text_of(event, "event-time"));
+	put(b, " ");
+	paint(b, sgr, arrow);
+	put(b, " ");
+	if (id && json_string_length(id) >= SHORT_ID && b->r == 0) {
+		_cleanup_(json_decrefp) json_t *shown = json_stringn_nocheck(json_string_value(id), SHORT_ID);
+		paint_value(b, PRETTY_DIM, shown, SHORT_ID);
+		put(b, " ");
+	}
+	put_process(b, pretty_get(event, "process", JSON_OBJECT));
+	put(b, "  ");
+	if (b->r == 0)
+		b->r = pretty_who(b->out, pretty_get(event, "identity", JSON_OBJECT), 32);
+	end_line(b);
+}
+
+/* One indented line of text from the traffic. */
+static void put_text(struct block *b, const char *mark, const char *sgr, const char *text, size_t len)
+{
+	unsigned int used = (unsigned int)(strlen(INDENT) + strlen(mark));
+	if (len == 0)
+		return;
+	put(b, INDENT);
+	paint(b, sgr, mark);
+	if (b->r == 0)
+		b->r = pretty_line(b->out, text, len, b->width > used ? b->width - used : 1);
+	end_line(b);
+}
+
+static void put_buf(struct block *b, const char *mark, const char *sgr, const struct buf *text)
+{
+	if (text->data)
+		put_text(b, mark, sgr, (const char *)text->data, text->len);
+}
+
+static const json_t *last_question(const json_t *event)
+{
+	static const char *const keys[] = {"prompt", "input", "instructions"};
+	const json_t *messages = pretty_get(event, "messages", JSON_ARRAY);
+	for (size_t i = json_array_size(messages); i-- > 0;) {
+		const json_t *message = json_array_get(messages, i), *role = text_of(message, "role");
+		if (role && strcmp(json_string_value(role), "user") == 0)
+			return json_object_get(message, "content");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_object_get(event, keys[i]))
+			return json_object_get(event, keys[i]);
+	return NULL;
+}
+
+/* A body that is kept as it is: text, or JSON of a shape that is not known here. */
+static void put_body(struct block *b, const json_t *event, const char *mark, const char *sgr)
+{
+	const json_t *body = json_object_get(event, "body");
+	if (!body || json_is_null(body))
+		return;
+	put(b, INDENT);
+	paint(b, sgr, mark);
+	if (b->r == 0)
+		b->r = pretty_value(b->out, body, b->width);
+	end_line(b);
+}
+
+static void put_operation(struct block *b, const json_t *event)
+{
+	const json_t *operation = text_of(event, "operation"), *deployment = text_of(event, "deployment-id");
+	const json_t *model = text_of(event, "model");
+
+	put(b, INDENT);
+	paint_value(b, PRETTY_BOLD, operation, 40);
+	if (operation && strcmp(json_string_value(operation), "Unknown") == 0) {
+		put_value(b, " ", text_of(event, "method"), 12);
+		put_value(b, " ", text_of(event, "path"), 60);
+	}
+	put_value(b, "  ", model ? model : deployment, 40);
+	put_value(b, " at ", text_of(event, "backend"), 60);
+	if (json_is_true(json_object_get(event, "stream")))
+		put(b, "  stream");
+	if (pretty_number(event, "attempt", 0) > 0)
+		put_value(b, "  retry ", json_object_get(event, "attempt"), 8);
+	end_line(b);
+}
+
+static void put_incomplete(struct block *b, const json_t *event)
+{
+	const json_t *capture = pretty_get(event, "capture", JSON_OBJECT);
+	if (!json_is_false(json_object_get(capture, "complete")))
+		return;
+	put(b, INDENT);
+	paint(b, PRETTY_YELLOW, "!! INCOMPLETE CAPTURE");
+	put_value(b, ": ", text_of(capture, "reason"), 80);
+	if (pretty_number(capture, "missing-bytes", 0) > 0) {
+		put_value(b, ", ", json_object_get(capture, "missing-bytes"), 20);
+		put(b, " bytes missing");
+	}
+	end_line(b);
+}
+
+static void put_problem(struct block *b, const json_t *event)
+{
+	const json_t *problem = text_of(event, "problem");
+	if (!problem)
+		return;
+	put(b, INDENT);
+	paint(b, PRETTY_YELLOW, "problem");
+	put_value(b, ": ", problem, b->width);
+	end_line(b);
+}
+
+static void put_request(struct block *b, const json_t *event)
+{
+	struct buf text;
+	put_head(b, event, "\xe2\x86\x92", PRETTY_CYAN);
+	put_operation(b, event);
+	buf_init(&text, MAX_PREVIEW);
+	if (b->r == 0)
+		b->r = pretty_content(&text, last_question(event));
+	put_buf(b, "> ", PRETTY_CYAN, &text);
+	buf_done(&text);
+	put_body(b, event, "> ", PRETTY_CYAN);
+}
+
+static int append_call(struct buf *text, const json_t *call)
+{
+	const json_t *function = pretty_get(call, "function", JSON_OBJECT);
+	const json_t *name = text_of(function ? function : call, "name");
+	const json_t *arguments = text_of(function ? function : call, "arguments");
+	if (!name)
+		return 0;
+	int r = append_some(text, text->len ? " \xe2\x9a\x99 " : "\xe2\x9a\x99 ", text->len ? 5 : 4);
+	if (r == 0)
+		r = append_some(text, json_string_value(name), json_string_length(name));
+	if (r == 0)
+		r = append_some(text, "(", 1);
+	if (r == 0 && arguments)
+		r = append_some(text, json_string_value(arguments), json_string_length(arguments));
+	return r < 0 ? r : append_some(text, ")", 1);
+}
+
+static int append_answer(struct buf *text, const json_t *item)
+{
+	const json_t *message = pretty_get(item, "message", JSON_OBJECT), *content, *call;
+	size_t i;
+	if (!message)
+		message = item;
+	content = json_object_get(message, "content");
+	if (!content || json_is_null(content))
+		content = json_object_get(message, "refusal");
+	if (!content || json_is_null(content))
+		content = json_object_get(message, "text");
+	int r = pretty_content(text, content);
+	json_array_foreach (pretty_get(message, "tool_calls", JSON_ARRAY), i, call)
+		if (r == 0)
+			r = append_call(text, call);
+	return r < 0 ? r : append_call(text, message);
+}
+
+static void put_answers(struct block *b, const json_t *event)
+{
+	static const char *const keys[] = {"choices", "output"};
+	for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
+		size_t i;
+		const json_t *item;
+		json_array_foreach (pretty_get(event, keys[k], JSON_ARRAY), i, item) {
+			struct buf text;
+			if (i == 4) {
+				put(b, INDENT "< (more with oaitap show)");
+				end_line(b);
+				break;
+			}
+			buf_init(&text, MAX_PREVIEW);
+			if (b->r == 0)
+				b->r = append_answer(&text, item);
+			put_buf(b, "< ", PRETTY_GREEN, &text);
+			buf_done(&text);
+		}
+	}
+}
+
+static void put_tokens(struct block *b, const json_t *event)
+{
+	const json_t *in = pretty_get(event, "prompt_tokens", JSON_INTEGER);
+	const json_t *out = pretty_get(event, "completion_tokens", JSON_INTEGER);
+	put_value(b, "  ", in, 20);
+	put(b, in ? " in" : "");
+	put_value(b, in ? " + " : "  ", out, 20);
+	put(b, out ? " out" : "");
+	put(b, in || out ? " tokens" : "");
+}
+
+static void put_timing(struct block *b, const json_t *event)
+{
+	const json_t *timing = pretty_get(event, "timing", JSON_OBJECT);
+	double duration = pretty_number(timing, "duration-ms", -1);
+	double first = pretty_number(timing, "time-to-first-token-ms", -1);
+	if (duration >= 0) {
+		put(b, "  ");
+		if (b->r == 0)
+			b->r = pretty_duration(b->out, duration);
+	}
+	if (first >= 0) {
+		put(b, duration >= 0 ? ", first token " : "  first token ");
+		if (b->r == 0)
+			b->r = pretty_duration(b->out, first);
+	}
+}
+
+static void put_finish(struct block *b, const json_t *event)
+{
+	size_t i;
+	const json_t *reason;
+	json_array_foreach (pretty_get(event, "finish-reason", JSON_ARRAY), i, reason) {
+		if (i == 4)
+			break;
+		put_value(b, i ? ", " : "  ", reason, 24);
+	}
+}
+
+static void put_error(struct block *b, const json_t *event)
+{
+	const json_t *error = pretty_get(event, "error", JSON_OBJECT);
+	const json_t *code = json_object_get(error, "code"), *message = text_of(error, "message");
+	if (!error)
+		return;
+	put(b, INDENT);
+	paint(b, PRETTY_RED, "error");
+	if (code && !json_is_null(code))
+		put_value(b, " ", code, 40);
+	put_value(b, ": ", message, b->width > 20 ? b->width - 20 : 20);
+	end_line(b);
+}
+
+static void put_response(struct block *b, const json_t *event)
+{
+	const json_t *status = pretty_get(event, "status", JSON_INTEGER),
+		     *outcome = text_of(event, "outcome");
+	bool ok = outcome && strcmp(json_string_value(outcome), "ok") == 0;
+
+	put_head(b, event, "\xe2\x86\x90", ok ? PRETTY_GREEN : PRETTY_RED);
+	put(b, INDENT);
+	paint_value(b, ok ? PRETTY_GREEN : PRETTY_RED, status, 8);
+	if (outcome) {
+		put(b, status ? " " : "");
+		paint_value(b, ok ? PRETTY_GREEN : PRETTY_RED, outcome, 24);
+	}
+	put_value(b, "  ", text_of(event, "model"), 40);
+	put_tokens(b, event);
+	put_timing(b, event);
+	put_finish(b, event);
+	end_line(b);
+	put_error(b, event);
+	put_answers(b, event);
+	put_body(b, event, "< ", PRETTY_GREEN);
+}
+
+static void put_other(struct block *b, const json_t *event)
+{
+	put_head(b, event, "!", PRETTY_YELLOW);
+	put(b, INDENT);
+	paint_value(b, PRETTY_BOLD, json_object_get(event, "event-type"), 40);
+	put_value(b, "  ", text_of(event, "reason"), 60);
+	end_line(b);
+}
+
+int pretty_event(struct buf *out, const char *text, size_t len, const struct pretty_options *options)
+{
+	_cleanup_(json_decrefp) json_t *event = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	unsigned int width = options->width ? options->width : PRETTY_WIDTH;
+	struct block b = {.out = out, .options = options, .width = width, .line = out->len};
+
+	if (!json_is_object(event))
+		return buf_appendf(out, "(an event of %zu bytes that is not a JSON object)\n", len);
+	const json_t *type = text_of(event, "event-type");
+	if (type && strcmp(json_string_value(type), "Request") == 0)
+		put_request(&b, event);
+	else if (type && strcmp(json_string_value(type), "Response") == 0)
+		put_response(&b, event);
+	else
+		put_other(&b, event);
+	put_problem(&b, event);
+	put_incomplete(&b, event);
+	return b.r;
+}
