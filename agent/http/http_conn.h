@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* One observed HTTP connection: both directions, requests paired with responses.
+ *
+ * A passive observer. It does no I/O, reads no clock, does not log, has no globals; bytes and time stamps in,
+ * messages out through the callbacks. One connection is used by one thread at a time. Memory is bounded by
+ * the limits whatever the bytes are.
+ *
+ * HTTP/1.0 and 1.1 (RFC 9110, RFC 9112). A connection that opens with the HTTP/2 preface (RFC 9113
+ * section 3.4) is reported once through on_unreadable and its bytes are counted, not parsed. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http/message.h"
+
+struct http_limits {
+	size_t max_head; /* bytes of start line and headers together, and of chunk extensions and trailers */
+	size_t max_headers;    /* number of header fields */
+	size_t max_body;       /* body bytes kept per message; the rest is hashed and counted */
+	size_t max_pending;    /* requests without a response on one connection */
+	uint64_t done_idle_ns; /* see http_conn_idle() */
+};
+
+extern const struct http_limits http_limits_default;
+
+struct http_conn_ops {
+	/* A message has ended. Ownership of msg moves to the callee. A request is given before its response,
+	 * and no message twice: a response that ends before its request has (an early 4xx) waits until the
+	 * request has ended too, or the connection. */
+	void (*on_message)(void *ctx, struct http_message *msg);
+
+	/* len bytes at this place belong to no message: after lost synchronisation, or not HTTP/1.
+	 * `why` is static text. missing: they were not captured either (a gap outside any message).
+	 * Over a connection, the sum of these and of http_message.missing_bytes is the sum of the gaps. */
+	void (*on_unreadable)(void *ctx, enum stream_dir dir, uint64_t len, bool missing, const char *why);
+};
+
+struct http_conn;
+
+/* request_dir: the direction in which requests flow (STREAM_WRITE for a client process).
+ * ops and ctx are borrowed and outlive the connection. 0; -ENOMEM. */
+int http_conn_new(struct http_conn **ret_conn, uint64_t conn_id, enum stream_dir request_dir,
+		  const struct http_limits *limits, const struct http_conn_ops *ops, void *ctx);
+/* Gives nothing more: call http_conn_close() first to get what is unfinished. */
+void http_conn_free(struct http_conn **conn);
+
+/* 0; -ENOMEM: the connection is unusable from here on (bytes after the messages at hand are reported
+ * unreadable). Malformed input is not an error of the call: it ends the message and the parser looks for the
+ * next message start, which is where a call of the watched process begins like one.
+ *
+ * Responses are paired with requests in order. After a loss the positions decide (stream_chunk.peer_offset),
+ * and a response whose request they do not prove is given as an orphan. A request whose response is known to
+ * be lost gets one with HTTP_END_UNSEEN. A client that pipelines is not paired any more after a loss. */
+int http_conn_data(struct http_conn *conn, const struct stream_chunk *chunk);
+int http_conn_gap(struct http_conn *conn, const struct stream_gap *gap);
+
+/* The connection has ended: unfinished messages are given; close-delimited bodies, and streams that said
+ * [DONE], as complete. A pending request without any response byte gets no response message, unless bytes
+ * are known to be missing there (HTTP_END_UNSEEN). 0; -ENOMEM. */
+int http_conn_close(struct http_conn *conn, uint64_t ts_ns);
+
+/* Clients drop a connection, or keep it without reading on, once a stream said `data: [DONE]`: a
+ * text/event-stream response whose body's last event is that one and to which nothing was added for
+ * limits.done_idle_ns is given as complete. What ends its framing later is skipped; more body bytes are
+ * reported unreadable. Returns the time at which to call again, UINT64_MAX for never. */
+uint64_t http_conn_idle(struct http_conn *conn, uint64_t now_ns);
