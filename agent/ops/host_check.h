@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the agent needs of the host, probed rather than inferred from the kernel's version. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct host_feature {
+	const char *name; /* static */
+	bool present;
+	bool required;	    /* without it the agent cannot run; otherwise a detail is lost */
+	const char *detail; /* static: what it is for, or what to do without it */
+};
+
+/* Fills up to max features; the number of them. Needs no privilege itself, but some features cannot be seen
+ * without. */
+size_t host_check_features(struct host_feature *ret_features, size_t max);
+
+/* The first capability that the agent needs and this process lacks, or NULL. */
+const char *host_check_missing_capability(void);
+
+/* -1: all that is required is there. Otherwise says on standard error, in one line, what is missing, and
+ * gives the exit code: 3 not permitted, 4 not possible on this kernel. */
+int host_check_or_explain(void);

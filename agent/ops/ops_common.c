@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/ops_common.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "config/config.h"
+
+int ops_write(int fd, const void *data, size_t len, const volatile int *stop)
+{
+	const char *p = data;
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+			continue;
+		}
+		int error = n == 0 ? EIO : errno;
+		if (error == EAGAIN && poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1) < 0)
+			error = errno;
+		if (error == EINTR && stop && *stop)
+			return -EINTR;
+		if (error != EINTR && error != EAGAIN)
+			return -error;
+	}
+	return 0;
+}
+
+int ops_bad_option(const char *command, int c, char **argv)
+{
+	char letter[3] = {'-', (char)optopt, '\0'};
+	/* A long option has no letter; it is the word before optind. */
+	const char *name = optopt > 0 && optopt < 128 ? letter : argv[optind - 1];
+	fprintf(stderr, "oaitap %s: %s %s; see oaitap %s --help\n", command,
+		c == ':' ? "a value is missing after" : "unknown option", name, command);
+	return 2;
+}
+
+int ops_open_store(const char *command, const char *config_path, const char *store,
+		   struct store_reader **ret_reader)
+{
+	_cleanup_(config_free) struct config *config = NULL;
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	if (!store || config_path) {
+		r = config_open(&config, config_path, &error);
+		if (r < 0) {
+			fprintf(stderr, "%s\n", error ? error : strerror(-r));
+			return config_exit_code(r);
+		}
+	}
+	r = store_reader_open(ret_reader, store ? store : config->store_path, &error);
+	if (r == 0)
+		return 0;
+	fprintf(stderr, "oaitap %s: %s\n", command, error ? error : strerror(-r));
+	return config_exit_code(r);
+}
+
+int ops_read_failed(const char *command, int error)
+{
+	const char *why = strerror(-error);
+	if (error == -EBUSY)
+		why = "it is locked by another program; try again";
+	if (error == -EBADMSG)
+		why = "it is damaged";
+	fprintf(stderr, "oaitap %s: cannot read the store: %s\n", command, why);
+	return config_exit_code(error);
+}
+
+int ops_write_failed(const char *command, int error)
+{
+	if (error >= 0 || error == -EPIPE || error == -EINTR)
+		return 0;
+	fprintf(stderr, "oaitap %s: cannot write the output: %s\n", command, strerror(-error));
+	return 1;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/page.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "sink/pretty.h"
+
+#define INDENT	    "      "
+#define MAX_CONTENT (64 << 20)
+
+/* The first error sticks, so that a caller checks once, at the end. */
+struct page {
+	struct buf *out;
+	bool colour;
+	int r;
+};
+
+static void put(struct page *p, const char *text)
+{
+	if (p->r == 0)
+		p->r = buf_append_str(p->out, text);
+}
+
+static void paint(struct page *p, const char *sgr, const char *text)
+{
+	if (p->r == 0)
+		p->r = pretty_paint(p->out, p->colour, sgr, text);
+}
+
+static void put_value(struct page *p, const char *before, const json_t *value)
+{
+	if (!value || json_is_null(value))
+		return;
+	put(p, before);
+	if (p->r == 0)
+		p->r = pretty_value(p->out, value, 0);
+}
+
+static void label(struct page *p, const char *name)
+{
+	char padded[32];
+	snprintf(padded, sizeof(padded), "  %-12s ", name);
+	paint(p, PRETTY_DIM, padded);
+}
+
+static void heading(struct page *p, const char *name, size_t count)
+{
+	char text[64];
+	if (count)
+		snprintf(text, sizeof(text), "%s (%zu)", name, count);
+	else
+		snprintf(text, sizeof(text), "%s", name);
+	put(p, "\n");
+	paint(p, PRETTY_BOLD, text);
+	put(p, "\n");
+}
+
+/* A whole line if there is such a value. */
+static void line(struct page *p, const char *name, const json_t *value)
+{
+	if (!value || json_is_null(value))
+		return;
+	label(p, name);
+	put_value(p, "", value);
+	put(p, "\n");
+}
+
+static void put_block(struct page *p, const char *text, size_t len)
+{
+	if (p->r == 0)
+		p->r = pretty_lines(p->out, text, len, INDENT);
+}
+
+static void put_content(struct page *p, const json_t *content)
+{
+	struct buf text;
+	if (!content || json_is_null(content))
+		return;
+	buf_init(&text, MAX_CONTENT);
+	if (p->r == 0)
+		p->r = pretty_content(&text, content);
+	if (text.len)
+		put_block(p, (const char *)text.data, text.len);
+	buf_done(&text);
+}
+
+/* Any value, indented JSON unless it is a string. */
+static void put_json(struct page *p, const json_t *value)
+{
+	if (!value || json_is_null(value))
+		return;
+	if (json_is_string(value)) {
+		put_block(p, json_string_value(value), json_string_length(value));
+		return;
+	}
+	_cleanup_free_ char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	if (text)
+		put_block(p, text, strlen(text));
+	else if (p->r == 0)
+		p->r = -ENOMEM;
+}
+
+static void put_calls(struct page *p, const json_t *message)
+{
+	size_t i;
+	const json_t *call;
+	json_array_foreach (pretty_get(message, "tool_calls", JSON_ARRAY), i, call) {
+		const json_t *function = json_object_get(call, "function");
+		put(p, INDENT);
+		paint(p, PRETTY_CYAN, "calls ");
+		put_value(p, "", json_object_get(function, "name"));
+		put_value(p, "  id ", json_object_get(call, "id"));
+		put(p, "\n");
+		put_json(p, json_object_get(function, "arguments"));
+	}
+}
+
+static void put_who(struct page *p, const json_t *event)
+{
+	static const char *const details[][2] = {
+		{"tenant-id", ", tenant "}, {"object-id", ", object "},	   {"app-id", ", app "},
+		{"principal-type", ", "},   {"key-fingerprint", ", key "}, {"audience", ", for "},
+		{"token-id", ", token "},   {"problem", "; problem: "},
+	};
+	const json_t *identity = pretty_get(event, "identity", JSON_OBJECT);
+	label(p, "Who");
+	if (p->r == 0)
+		p->r = pretty_who(p->out, identity, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(details); i++)
+		put_value(p, details[i][1], json_object_get(identity, details[i][0]));
+	put(p, "\n");
+}
+
+static void put_process(struct page *p, const json_t *event)
+{
+	const json_t *process = pretty_get(event, "process", JSON_OBJECT);
+	const json_t *host = pretty_get(event, "host", JSON_OBJECT);
+	if (process) {
+		label(p, "Process");
+		put_value(p, "", json_object_get(process, "comm"));
+		put_value(p, "  pid ", json_object_get(process, "pid"));
+		put_value(p, "  user ", json_object_get(process, "user"));
+		put_value(p, "  uid ", json_object_get(process, "uid"));
+		put_value(p, "  ", json_object_get(process, "exe"));
+		put_value(p, "  unit ", json_object_get(process, "unit"));
+		put(p, "\n");
+	}
+	line(p, "Host", json_object_get(host, "name"));
+}
+
+static void put_connection(struct page *p, const json_t *event)
+{
+	const json_t *connection = pretty_get(event, "connection", JSON_OBJECT);
+	if (!connection)
+		return;
+	label(p, "Connection");
+	put_value(p, "", json_object_get(connection, "protocol"));
+	put_value(p, "  from ", json_object_get(connection, "local"));
+	put_value(p, "  to ", json_object_get(connection, "remote"));
+	put_value(p, "  server name ", json_object_get(connection, "sni"));
+	put_value(p, "  through ", json_object_get(connection, "tls-library"));
+	put(p, "\n");
+}
+
+static void put_top(struct page *p, const json_t *event)
+{
+	paint(p, PRETTY_BOLD, "Exchange");
+	put_value(p, " ", json_object_get(event, "message-id"));
+	put(p, "\n");
+	put_who(p, event);
+	put_process(p, event);
+	put_connection(p, event);
+	label(p, "Operation");
+	put_value(p, "", json_object_get(event, "operation"));
+	put_value(p, "  model ", json_object_get(event, "model"));
+	put_value(p, "  deployment ", json_object_get(event, "deployment-id"));
+	put_value(p, "  at ", json_object_get(event, "backend"));
+	put_value(p, "  api-version ", json_object_get(event, "api-version"));
+	if (json_is_true(json_object_get(event, "stream")))
+		put(p, "  stream");
+	if (pretty_number(event, "attempt", 0) > 0)
+		put_value(p, "  retry ", json_object_get(event, "attempt"));
+	put(p, "\n");
+}
+
+static void put_capture(struct page *p, const json_t *event)
+{
+	const json_t *capture = pretty_get(event, "capture", JSON_OBJECT);
+	const json_t *complete = json_object_get(capture, "complete");
+
+	label(p, "Capture");
+	if (json_is_true(complete)) {
+		put(p, "complete");
+	} else {
+		paint(p, PRETTY_YELLOW, json_is_false(complete) ? "!! INCOMPLETE" : "not said");
+		put_value(p, ": ", json_object_get(capture, "reason"));
+		if (pretty_number(capture, "missing-bytes", 0) > 0)
+			put_value(p, ", missing bytes ", json_object_get(capture, "missing-bytes"));
+	}
+	put_value(p, "  body bytes ", json_object_get(event, "body-bytes"));
+	put_value(p, "  sha256 ", json_object_get(event, "body-sha256"));
+	put(p, "\n");
+	line(p, "Problem", json_object_get(event, "problem"));
+}
+
+static void put_message(struct page *p, size_t i, const json_t *message)
+{
+	char number[32];
+	snprintf(number, sizeof(number), "  [%zu] ", i + 1);
+	put(p, number);
+	const json_t *role = pretty_get(message, "role", JSON_STRING);
+	if (p->colour && role)
+		put(p, "\033[" PRETTY_CYAN "m");
+	put_value(p, "", role);
+	if (p->colour && role)
+		put(p, "\033[0m");
+	put_value(p, " ", json_object_get(message, "name"));
+	put_value(p, "  answers ", json_object_get(message, "tool_call_id"));
+	put(p, "\n");
+	if (json_is_object(message))
+		put_content(p, json_object_get(message, "content"));
+	else
+		put_json(p, message);
+	put_calls(p, message);
+}
+
+static void put_tools(struct page *p, const json_t *tools)
+{
+	size_t i;
+	const json_t *tool;
+	json_array_foreach (tools, i, tool) {
+		const json_t *function = json_object_get(tool, "function");
+		if (!function)
+			function = tool;
+		put(p, "  - ");
+		put_value(p, "", json_object_get(function, "name"));
+		if (!json_object_get(function, "name"))
+			put_value(p, "", json_object_get(function, "type"));
+		put_value(p, ": ", json_object_get(function, "description"));
+		put(p, "\n");
+		const json_t *parameters = json_object_get(function, "parameters");
+		if (parameters) {
+			put_value(p, INDENT, parameters);
+			put(p, "\n");
+		}
+	}
+}
+
+static void put_request(struct page *p, const json_t *event)
+{
+	static const char *const payloads[] = {"instructions", "prompt", "input", "body", "body-base64"};
+	const json_t *messages = pretty_get(event, "messages", JSON_ARRAY);
+	const json_t *tools = pretty_get(event, "tools", JSON_ARRAY), *message;
+	size_t i;
+
+	heading(p, "Asked", json_array_size(messages));
+	line(p, "Time", json_object_get(event, "event-time"));
+	label(p, "Request");
+	put_value(p, "", json_object_get(event, "method"));
+	put_value(p, " ", json_object_get(event, "path"));
+	put(p, "\n");
+	put_capture(p, event);
+	const json_t *parameters = pretty_get(event, "parameters", JSON_OBJECT);
+	line(p, "Parameters", json_object_size(parameters) ? parameters : NULL);
+	json_array_foreach (messages, i, message) {
+		put_message(p, i, message);
+	}
+	for (i = 0; i < ARRAY_SIZE(payloads); i++) {
+		const json_t *payload = json_object_get(event, payloads[i]);
+		if (!payload)
+			continue;
+		put(p, "  ");
+		put(p, payloads[i]);
+		put(p, "\n");
+		put_json(p, payload);
+	}
+	if (json_array_size(tools) == 0)
+		return;
+	heading(p, "Tools", json_array_size(tools));
+	put_tools(p, tools);
+}
+
+static void put_choice(struct page *p, const json_t *choice)
+{
+	const json_t *message = pretty_get(choice, "message", JSON_OBJECT);
+	put(p, "  choice");
+	put_value(p, " ", json_object_get(choice, "index"));
+	put_value(p, "  ", json_object_get(message, "role"));
+	put_value(p, "  finish ", json_object_get(choice, "finish_reason"));
+	put(p, "\n");
+	put_content(p, json_object_get(message ? message : choice, message ? "content" : "text"));
+	const json_t *refusal = pretty_get(message, "refusal", JSON_STRING);
+	if (refusal) {
+		put(p, INDENT);
+		paint(p, PRETTY_RED, "refuses");
+		put(p, "\n");
+		put_content(p, refusal);
+	}
+	put_calls(p, message);
+}
+
+static void duration(struct page *p, const char *before, double ms)
+{
+	if (ms < 0)
+		return;
+	put(p, before);
+	if (p->r == 0)
+		p->r = pretty_duration(p->out, ms);
+}
+
+static void put_numbers(struct page *p, const json_t *event)
+{
+	const json_t *timing = pretty_get(event, "timing", JSON_OBJECT);
+
+	label(p, "Tokens");
+	if (!json_is_number(json_object_get(event, "prompt_tokens")) &&
+	    !json_is_number(json_object_get(event, "total_tokens")))
+		put(p, "not said");
+	put_value(p, "", json_object_get(event, "prompt_tokens"));
+	put(p, json_object_get(event, "prompt_tokens") ? " prompt" : "");
+	put_value(p, " + ", json_object_get(event, "completion_tokens"));
+	put(p, json_object_get(event, "completion_tokens") ? " completion" : "");
+	put_value(p, " = ", json_object_get(event, "total_tokens"));
+	put_value(p, "  ", json_object_get(event, "usage-source"));
+	put(p, "\n");
+
+	label(p, "Timing");
+	duration(p, "total ", pretty_number(timing, "duration-ms", -1));
+	duration(p, "  first byte ", pretty_number(timing, "time-to-first-byte-ms", -1));
+	duration(p, "  first token ", pretty_number(timing, "time-to-first-token-ms", -1));
+	put_value(p, "  chunks ", json_object_get(timing, "chunks"));
+	duration(p, "  model ", pretty_number(event, "modeltime", -1));
+	put(p, "\n");
+}
+
+static void put_response(struct page *p, const json_t *event)
+{
+	static const char *const payloads[] = {"output", "data", "body", "body-base64"};
+	const json_t *choices = pretty_get(event, "choices", JSON_ARRAY), *choice;
+	const json_t *outcome = pretty_get(event, "outcome", JSON_STRING);
+	bool ok = outcome && strcmp(json_string_value(outcome), "ok") == 0;
+	size_t i;
+
+	heading(p, "Answer", json_array_size(choices));
+	line(p, "Time", json_object_get(event, "event-time"));
+	label(p, "Outcome");
+	if (p->colour)
+		put(p, ok ? "\033[" PRETTY_GREEN "m" : "\033[" PRETTY_RED "m");
+	put_value(p, "", json_object_get(event, "status"));
+	put_value(p, " ", outcome);
+	if (p->colour)
+		put(p, "\033[0m");
+	put_value(p, "  finish ", json_object_get(event, "finish-reason"));
+	put_value(p, "  model ", json_object_get(event, "model"));
+	put_value(p, "  id ", json_object_get(event, "response-id"));
+	put(p, "\n");
+	put_numbers(p, event);
+	put_capture(p, event);
+	line(p, "Error", json_object_get(event, "error"));
+	line(p, "Filter", json_object_get(event, "content-filter"));
+	json_array_foreach (choices, i, choice) {
+		put_choice(p, choice);
+	}
+	for (i = 0; i < ARRAY_SIZE(payloads); i++) {
+		const json_t *payload = json_object_get(event, payloads[i]);
+		if (!payload)
+			continue;
+		put(p, "  ");
+		put(p, payloads[i]);
+		put(p, "\n");
+		put_json(p, payload);
+	}
+}
+
+int page_event(struct buf *out, const char *text, size_t len, bool first, bool colour)
+{
+	_cleanup_(json_decrefp) json_t *event = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	struct page page = {.out = out, .colour = colour};
+
+	if (!json_is_object(event))
+		return -EBADMSG;
+	if (first)
+		put_top(&page, event);
+	const json_t *type = pretty_get(event, "event-type", JSON_STRING);
+	if (type && strcmp(json_string_value(type), "Request") == 0) {
+		put_request(&page, event);
+	} else if (type && strcmp(json_string_value(type), "Response") == 0) {
+		put_response(&page, event);
+	} else {
+		heading(&page, "Event", 0);
+		put_json(&page, event);
+	}
+	return page.r;
+}

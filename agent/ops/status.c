@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* `oaitap status`: asks the running agent for its counters. */
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/macro.h"
+#include "config/config.h"
+#include "ops/commands.h"
+#include "ops/ops_common.h"
+#include "ops/status_socket.h"
+
+#define TEXT_MAX (1 << 20)
+
+static void print_help(void)
+{
+	puts("Usage: oaitap status [--json] [-c FILE] [--socket PATH]\n"
+	     "Shows what the running agent has seen, recorded and dropped.\n\n"
+	     "      --json         as JSON\n"
+	     "  -c, --config FILE  configuration that names the agent's socket\n"
+	     "  -S, --socket PATH  the agent's socket\n"
+	     "  -h, --help         this text");
+}
+
+/* 0; negative errno. */
+static int ask(const char *path, struct buf *answer)
+{
+	struct sockaddr_un addr;
+	int r = status_socket_address(path, &addr);
+	if (r < 0)
+		return r;
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	for (;;) {
+		char chunk[4096];
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+		if (n == 0)
+			return answer->len ? 0 : -ENODATA;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && (r = buf_append(answer, chunk, (size_t)n)) < 0)
+			return r;
+	}
+}
+
+static void print_section(const char *name, const json_t *value, int depth)
+{
+	const char *key;
+	json_t *member;
+
+	if (json_is_object(value)) {
+		printf("%*s%s\n", depth * 2, "", name);
+		json_object_foreach ((json_t *)value, key, member)
+			print_section(key, member, depth + 1);
+	} else if (json_is_integer(value)) {
+		printf("%*s%-*s %" JSON_INTEGER_FORMAT "\n", depth * 2, "", 24 - depth * 2, name,
+		       json_integer_value(value));
+	} else if (json_is_string(value)) {
+		printf("%*s%-*s %s\n", depth * 2, "", 24 - depth * 2, name, json_string_value(value));
+	}
+}
+
+static int print_answer(const struct buf *answer, bool json)
+{
+	if (json)
+		return puts((const char *)answer->data) < 0;
+	json_t *root = json_loadb((const char *)answer->data, answer->len, 0, NULL);
+	if (!json_is_object(root)) {
+		fprintf(stderr,
+			"oaitap status: the answer is not understood; is the agent another version?\n");
+		json_decref(root);
+		return 1;
+	}
+	const char *key;
+	json_t *value;
+	json_object_foreach (root, key, value)
+		print_section(key, value, 0);
+	json_decref(root);
+	return 0;
+}
+
+static int report(const char *path, bool json)
+{
+	struct buf answer;
+	buf_init(&answer, TEXT_MAX);
+	int r = ask(path, &answer);
+	int code = 1;
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		fprintf(stderr, "oaitap status: no agent answers at %s; start one with `oaitap run`\n", path);
+	else if (r == -EACCES)
+		fprintf(stderr, "oaitap status: %s: not permitted; run as the user of the agent\n", path);
+	else if (r < 0)
+		fprintf(stderr, "oaitap status: %s: %s\n", path, strerror(-r));
+	else
+		code = print_answer(&answer, json);
+	buf_done(&answer);
+	return r == -EACCES ? 3 : code;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"config", required_argument, NULL, 'c'},
+		{"socket", required_argument, NULL, 'S'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *config_path = NULL, *socket_path = NULL;
+	bool json = false;
+
+	opterr = 0;
+	for (int c; (c = getopt_long(argc, argv, ":c:S:h", longs, NULL)) != -1;) {
+		switch (c) {
+		case 'j':
+			json = true;
+			break;
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'S':
+			socket_path = optarg;
+			break;
+		case 'h':
+			print_help();
+			return 0;
+		default:
+			return ops_bad_option("status", c, argv);
+		}
+	}
+	if (socket_path)
+		return report(socket_path, json);
+	struct config *config = NULL;
+	_cleanup_free_ char *error = NULL;
+	int r = config_open(&config, config_path, &error);
+	if (r < 0) {
+		fprintf(stderr, "oaitap status: %s\n", error ? error : strerror(-r));
+		return config_exit_code(r);
+	}
+	int code = report(config->socket_path, json);
+	config_free(&config);
+	return code;
+}
