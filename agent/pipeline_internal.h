@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Shared by the pipeline's own files only. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "base/queue.h"
+#include "event/event.h"
+#include "http/http_conn.h"
+#include "pipeline.h"
+#include "ring/ring.h"
+#include "stream/stream.h"
+
+#define WORKERS_MAX 4
+
+/* What the capture thread tells a worker. */
+enum job_kind { JOB_OPEN, JOB_MESSAGE, JOB_CLOSE };
+
+struct job {
+	enum job_kind kind;
+	uint64_t conn_id;
+	struct http_message *msg;	 /* JOB_MESSAGE; owned */
+	struct record_socket socket;	 /* JOB_MESSAGE */
+	struct identity_process process; /* JOB_OPEN; as far as the kernel said; owned */
+	enum record_role role;		 /* JOB_OPEN */
+	char sni[OAITAP_NAME_MAX];	 /* JOB_OPEN */
+};
+
+void job_free(struct job **job);
+
+struct worker {
+	struct pipeline *pipeline;
+	pthread_t thread;
+	struct queue *jobs;
+	struct map *conns; /* id to struct worker_conn */
+};
+
+/* Written by the thread named, read by any. */
+struct pipeline_counters {
+	atomic_uint_least64_t unreadable_bytes,
+		missing_bytes;			    /* capture: bytes in no message, captured or not */
+	atomic_uint_least64_t messages, incomplete; /* capture */
+	atomic_uint_least64_t requests, responses, build_failed; /* workers */
+	atomic_uint_least64_t published, lost;			 /* publisher */
+	atomic_uint_least64_t swept; /* capture: table entries of dead processes */
+};
+
+struct pipeline {
+	struct pipeline_options options;
+	struct http_limits limits;
+	struct ring *ring;
+	struct stream *stream;
+	struct worker workers[WORKERS_MAX];
+	size_t n_workers;
+	struct queue *events; /* struct event, to the publisher */
+	pthread_t capture, publisher;
+	bool capture_running, publisher_running;
+	atomic_bool stop;
+	struct pipeline_counters counters;
+	uint64_t started_ns;
+	char host_name[256];
+	char machine_id[33]; /* hashed; "" if there is none */
+
+	/* Capture thread only. */
+	struct capture_conn *due; /* connections that http_conn_idle() wants to see again */
+	uint64_t dead[1024];	  /* process_gen of processes that are gone, until the table is swept */
+	size_t n_dead;
+	uint64_t next_sweep_ns, control_lost;
+};
+
+void *capture_main(void *pipeline);
+extern const struct stream_ops capture_stream_ops;
+void capture_on_record(void *pipeline, const struct ring_record *rec);
+
+int worker_init(struct worker *worker, struct pipeline *pipeline); /* and starts its thread */
+void worker_done(struct worker *worker); /* waits for it; the queue is closed already */

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The workers: messages become exchanges, exchanges become events. */
+
+#include "pipeline_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "base/uuid.h"
+
+#define JOBS_MAX	4096
+#define JOBS_WEIGHT_MAX (64ULL << 20)
+#define ADDRESS_MAX	64
+#define EXCHANGES_MAX	2048 /* more than http_limits.max_pending */
+
+/* A request whose response has not been seen yet. */
+struct exchange {
+	uint64_t number;
+	char message_id[UUID_LEN];
+	struct openai_request *request; /* NULL: its response came alone */
+	struct identity_caller caller;
+	uint64_t first_ts_ns;
+	struct exchange *next;
+};
+
+struct worker_conn {
+	struct identity_process process;
+	char sni[OAITAP_NAME_MAX];
+	const char *role;
+	struct exchange *exchanges; /* oldest first */
+	size_t n_exchanges;
+};
+
+/* --- exchanges and connections
+ * ------------------------------------------------------------------------------- */
+
+static void exchange_free(struct exchange **exchange)
+{
+	if (!*exchange)
+		return;
+	openai_request_free(&(*exchange)->request);
+	identity_caller_done(&(*exchange)->caller);
+	free(*exchange);
+	*exchange = NULL;
+}
+
+/* Takes the exchange of that number out of the list; NULL if it is not there. */
+static struct exchange *exchange_take(struct worker_conn *conn, uint64_t number)
+{
+	for (struct exchange **at = &conn->exchanges; *at; at = &(*at)->next) {
+		if ((*at)->number != number)
+			continue;
+		struct exchange *found = *at;
+		*at = found->next;
+		conn->n_exchanges--;
+		return found;
+	}
+	return NULL;
+}
+
+static void exchange_append(struct worker_conn *conn, struct exchange *exchange)
+{
+	struct exchange **at = &conn->exchanges;
+	if (conn->n_exchanges >= EXCHANGES_MAX) {
+		struct exchange *oldest = exchange_take(conn, conn->exchanges->number);
+		exchange_free(&oldest);
+	}
+	while (*at)
+		at = &(*at)->next;
+	*at = exchange;
+	conn->n_exchanges++;
+}
+
+static void worker_conn_free(struct worker_conn **conn)
+{
+	if (!*conn)
+		return;
+	while ((*conn)->exchanges) {
+		struct exchange *e = exchange_take(*conn, (*conn)->exchanges->number);
+		exchange_free(&e);
+	}
+	identity_process_done(&(*conn)->process);
+	free(*conn);
+	*conn = NULL;
+}
+
+static void conn_open(struct worker *w, struct job *job)
+{
+	struct worker_conn *conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		return;
+	conn->process = job->process;
+	job->process = (struct identity_process){0};
+	conn->role = job->role == RECORD_CLIENT ? "client" : "server";
+	memcpy(conn->sni, job->sni, sizeof(conn->sni));
+	(void)identity_process_read("/proc", &conn->process);
+	if (map_put(w->conns, job->conn_id, conn) < 0)
+		worker_conn_free(&conn);
+}
+
+static void conn_close(struct worker *w, uint64_t conn_id)
+{
+	struct worker_conn *conn = map_remove(w->conns, conn_id);
+	worker_conn_free(&conn);
+}
+
+/* --- events
+ * -------------------------------------------------------------------------------------------------- */
+
+static const char *format_address(const struct record_socket *socket, const uint8_t address[16],
+				  uint16_t port, char ret_text[static ADDRESS_MAX])
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	if (!socket->family || !inet_ntop(socket->family, address, ip, sizeof(ip)))
+		return NULL;
+	snprintf(ret_text, ADDRESS_MAX, socket->family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, port);
+	return ret_text;
+}
+
+static void publish(struct worker *w, struct event *event)
+{
+	if (!queue_push(w->pipeline->events, event, event->len))
+		event_free(&event);
+}
+
+static int read_caller(struct worker *w, const struct http_message *msg, struct identity_caller *ret_caller)
+{
+	const struct identity_headers headers = {
+		.authorization = http_message_header(msg, "authorization"),
+		.api_key = http_message_header(msg, "api-key"),
+		.subscription_key = http_message_header(msg, "ocp-apim-subscription-key"),
+	};
+	return identity_caller_read(w->pipeline->options.key, &headers, ret_caller);
+}
+
+static int exchange_new(struct worker *w, const struct http_message *msg, struct exchange **ret_exchange)
+{
+	_cleanup_(exchange_free) struct exchange *e = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->number = msg->exchange;
+	int r = uuid_v7(clock_mono_to_real_ns(msg->first_ts_ns), e->message_id);
+	if (r >= 0 && msg->role == HTTP_REQUEST) {
+		e->first_ts_ns = msg->first_ts_ns;
+		r = openai_request_new(&e->request, msg);
+		if (r >= 0)
+			r = read_caller(w, msg, &e->caller);
+	}
+	if (r < 0)
+		return r;
+	*ret_exchange = TAKE_PTR(e);
+	return 0;
+}
+
+static int request_event(const struct event_context *ctx, const struct http_message *msg, struct exchange *e,
+			 struct event **ret_event)
+{
+	return event_build_request(ret_event, ctx, clock_mono_to_real_ns(msg->first_ts_ns), msg, e->request);
+}
+
+static int response_event(const struct event_context *ctx, const struct http_message *msg, struct exchange *e,
+			  struct event **ret_event)
+{
+	struct openai_response *resp = NULL;
+	int r = openai_response_new(&resp, e->request, msg);
+	if (r < 0)
+		return r;
+	r = event_build_response(ret_event, ctx, clock_mono_to_real_ns(msg->last_ts_ns), msg, e->request,
+				 resp, e->first_ts_ns);
+	openai_response_free(&resp);
+	return r;
+}
+
+static int build(struct worker *w, const struct worker_conn *conn, const struct job *job, struct exchange *e,
+		 struct event **ret_event)
+{
+	const struct pipeline *p = w->pipeline;
+	char local[ADDRESS_MAX], remote[ADDRESS_MAX];
+	const struct event_connection connection = {
+		.id = job->conn_id,
+		.sni = conn->sni[0] ? conn->sni : NULL,
+		.role = conn->role,
+		.protocol = "http/1.1",
+		.local = format_address(&job->socket, job->socket.local, job->socket.local_port, local),
+		.remote = format_address(&job->socket, job->socket.remote, job->socket.remote_port, remote),
+	};
+	const struct event_context ctx = {
+		.message_id = e->message_id,
+		.connection = &connection,
+		.process = &conn->process,
+		.caller = &e->caller,
+		.host_name = p->host_name,
+		.machine_id = p->machine_id[0] ? p->machine_id : NULL,
+	};
+	return job->msg->role == HTTP_REQUEST ? request_event(&ctx, job->msg, e, ret_event)
+					      : response_event(&ctx, job->msg, e, ret_event);
+}
+
+static int handle_message(struct worker *w, struct job *job)
+{
+	static struct worker_conn unknown = {.role = "client"};
+	struct worker_conn *conn = map_get(w->conns, job->conn_id);
+	bool is_request = job->msg->role == HTTP_REQUEST;
+	_cleanup_(exchange_free) struct exchange *e = NULL;
+	struct event *event = NULL;
+	int r = 0;
+
+	if (!conn)
+		conn = &unknown; /* out of memory when it opened */
+	if (!is_request)
+		e = exchange_take(conn, job->msg->exchange);
+	if (!e)
+		r = exchange_new(w, job->msg, &e);
+	if (r >= 0)
+		r = build(w, conn, job, e, &event);
+	if (r < 0)
+		return r;
+	publish(w, event);
+	atomic_fetch_add_explicit(is_request ? &w->pipeline->counters.requests
+					     : &w->pipeline->counters.responses,
+				  1, memory_order_relaxed);
+	if (is_request && conn != &unknown)
+		exchange_append(conn, TAKE_PTR(e));
+	return 0;
+}
+
+/* --- thread
+ * -------------------------------------------------------------------------------------------------- */
+
+static void handle(struct worker *w, struct job *job)
+{
+	int r = 0;
+	switch (job->kind) {
+	case JOB_OPEN:
+		conn_open(w, job);
+		break;
+	case JOB_MESSAGE:
+		r = handle_message(w, job);
+		break;
+	case JOB_CLOSE:
+		conn_close(w, job->conn_id);
+		break;
+	}
+	if (r < 0) {
+		atomic_fetch_add(&w->pipeline->counters.build_failed, 1);
+		log_error("an event could not be built and is lost: %s", strerror(-r));
+	}
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	void *items[64];
+	bool closed = false;
+
+	while (!closed) {
+		size_t n = queue_pop(w->jobs, items, ARRAY_SIZE(items), -1, &closed);
+		for (size_t i = 0; i < n; i++) {
+			struct job *job = items[i];
+			handle(w, job);
+			job_free(&job);
+		}
+	}
+	return NULL;
+}
+
+int worker_init(struct worker *w, struct pipeline *pipeline)
+{
+	w->pipeline = pipeline;
+	int r = map_new(&w->conns);
+	if (r >= 0)
+		r = queue_new(&w->jobs, JOBS_MAX, JOBS_WEIGHT_MAX);
+	if (r >= 0)
+		r = -pthread_create(&w->thread, NULL, worker_main, w);
+	if (r < 0) {
+		queue_free(&w->jobs);
+		map_free(&w->conns);
+	}
+	return r;
+}
+
+void worker_done(struct worker *w)
+{
+	size_t cursor = 0;
+	uint64_t key;
+	void *value;
+
+	pthread_join(w->thread, NULL);
+	while (map_next(w->conns, &cursor, &key, &value)) {
+		struct worker_conn *conn = value;
+		worker_conn_free(&conn);
+	}
+	map_free(&w->conns);
+	queue_free(&w->jobs);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "ops/host_check.h"
+#include "ops/status_server.h"
+#include "pipeline.h"
+#include "sink/pretty.h"
+
+#define TICK_MS 500
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 3, EXIT_NOT_POSSIBLE = 4 };
+
+enum output { OUTPUT_PRETTY, OUTPUT_JSON, OUTPUT_NONE };
+
+struct run_options {
+	const char *config_path;
+	const char *store_path;
+	enum output output;
+	char **hosts; /* pointers into argv; owned array */
+	size_t n_hosts;
+};
+
+/* All that lives while the agent runs. */
+struct run {
+	struct config *config;
+	struct identity_key *key;
+	struct programs *programs;
+	struct probe *probe;
+	struct sink *sinks[2];
+	size_t n_sinks;
+	struct status_server *status;
+	struct pipeline *pipeline;
+	int signal_fd;
+};
+
+static void print_help(void)
+{
+	puts("Usage: oaitap run [-c FILE] [--output pretty|json|none] [--store FILE] [--host NAME]...\n"
+	     "Records what this host's programs ask OpenAI and Azure OpenAI. Prints `ready` on standard\n"
+	     "error once probes are attached; SIGTERM or Ctrl-C ends it when all events are stored.\n\n"
+	     "  -c, --config FILE    configuration (default: " CONFIG_PATH_DEFAULT ", if it is there)\n"
+	     "  -o, --output FORMAT  what goes to standard output: pretty (default), json (an event a line), "
+	     "none\n"
+	     "  -s, --store FILE     event store (default: as configured)\n"
+	     "      --host NAME      a host whose traffic is recorded, such as api.openai.com or "
+	     "*.openai.azure.com;\n"
+	     "                       may be repeated; replaces the configured ones\n"
+	     "  -v, --verbose        say more on standard error\n"
+	     "  -h, --help           this text");
+}
+
+static int parse_output(const char *text, enum output *ret_output)
+{
+	static const char *const names[] = {"pretty", "json", "none"};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret_output = (enum output)i;
+			return 0;
+		}
+	}
+	fprintf(stderr, "oaitap run: --output is pretty, json or none, not '%s'\n", text);
+	return -EINVAL;
+}
+
+/* -1: go on; otherwise the exit code. */
+static int parse_options(int argc, char **argv, struct run_options *o)
+{
+	static const struct option longs[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"output", required_argument, NULL, 'o'},
+		{"store", required_argument, NULL, 's'},
+		{"host", required_argument, NULL, 'H'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	o->hosts = calloc((size_t)argc, sizeof(*o->hosts));
+	if (!o->hosts)
+		return EXIT_FAILED;
+	for (int c; (c = getopt_long(argc, argv, "c:o:s:vh", longs, NULL)) != -1;) {
+		switch (c) {
+		case 'c':
+			o->config_path = optarg;
+			break;
+		case 'o':
+			if (parse_output(optarg, &o->output) < 0)
+				return EXIT_USAGE;
+			break;
+		case 's':
+			o->store_path = optarg;
+			break;
+		case 'H':
+			o->hosts[o->n_hosts++] = optarg;
+			break;
+		case 'v':
+			log_set_level(LOG_DEBUG);
+			break;
+		case 'h':
+			print_help();
+			return EXIT_OK;
+		default:
+			fprintf(stderr, "oaitap run: `oaitap run --help` explains the options\n");
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "oaitap run: '%s' is not understood; `oaitap run --help` explains\n",
+			argv[optind]);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+/* Says what is wrong and gives the exit code. Takes the error text. */
+static int complain(char *error, int exit_code, const char *fallback)
+{
+	fprintf(stderr, "oaitap: %s\n", error ? error : fallback);
+	free(error);
+	return exit_code;
+}
+
+static int load_config(struct run *run, const struct run_options *o)
+{
+	char *error = NULL;
+	int r = config_open(&run->config, o->config_path, &error);
+	if (r < 0)
+		return complain(error, config_exit_code(r), "the configuration cannot be read");
+	if (o->n_hosts && config_set_hosts(run->config, o->hosts, o->n_hosts, &error) < 0)
+		return complain(error, EXIT_USAGE, "--host: not a host name");
+	if (o->store_path) {
+		char *path = strdup(o->store_path);
+		if (!path)
+			return EXIT_FAILED;
+		free(run->config->store_path);
+		run->config->store_path = path;
+	}
+	return -1;
+}
+
+static int open_key(struct run *run)
+{
+	const char *path = run->config->key_path;
+	/* The folder as well on a first start; an existing one keeps its mode. */
+	_cleanup_free_ char *copy = strdup(path);
+	if (copy && mkdir(dirname(copy), 0700) < 0 && errno != EEXIST)
+		log_debug("%s: its folder cannot be made: %s", path, strerror(errno));
+	int r = identity_key_open(&run->key, path);
+	if (r == 0)
+		return -1;
+	if (r == -EPERM)
+		fprintf(stderr,
+			"oaitap: %s: others may read or change the fingerprint key; make it mode 0600 and "
+			"yours\n",
+			path);
+	else if (r == -EBADMSG)
+		fprintf(stderr,
+			"oaitap: %s: not a fingerprint key (32 bytes); move it away and a new one is made\n",
+			path);
+	else
+		fprintf(stderr, "oaitap: %s: the fingerprint key cannot be opened or made: %s\n", path,
+			strerror(-r));
+	return r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_USAGE;
+}
+
+static int open_sinks(struct run *run, const struct run_options *o)
+{
+	char *error = NULL;
+	int r = sink_store_open(&run->sinks[run->n_sinks], run->config->store_path, &error);
+	if (r < 0)
+		return complain(error, r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_USAGE,
+				"the store cannot be opened");
+	run->n_sinks++;
+	if (o->output == OUTPUT_NONE)
+		return -1;
+	enum sink_format format = o->output == OUTPUT_JSON ? SINK_JSON : SINK_PRETTY;
+	if (sink_stdout_new(&run->sinks[run->n_sinks], STDOUT_FILENO, format, pretty_colour(STDOUT_FILENO)) <
+	    0)
+		return EXIT_FAILED;
+	run->n_sinks++;
+	return -1;
+}
+
+static int attach(struct run *run)
+{
+	const struct programs_options options = {
+		.ring_size = run->config->ring_size,
+		.max_call = run->config->max_call,
+		.hosts = run->config->hosts,
+		.n_hosts = run->config->n_hosts,
+	};
+	char *error = NULL;
+	int r = programs_load(&run->programs, &options, &error);
+	if (r >= 0)
+		r = probe_new(&run->probe, run->programs, &error);
+	if (r < 0)
+		return complain(error, r == -EPERM || r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_NOT_POSSIBLE,
+				"the probes cannot be loaded");
+	return -1;
+}
+
+/* Blocked before any thread starts, so that every thread inherits it and only the descriptor sees them. */
+static int open_signals(struct run *run)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return run->signal_fd < 0 ? EXIT_FAILED : -1;
+}
+
+static int status_text(void *ctx, struct buf *out)
+{
+	struct run *run = ctx;
+	return pipeline_status(run->pipeline, run->probe, out);
+}
+
+static void open_status(struct run *run)
+{
+	int r = status_server_new(&run->status, run->config->socket_path, status_text, run);
+	if (r < 0)
+		log_warn("%s: `oaitap status` will not work: %s", run->config->socket_path, strerror(-r));
+}
+
+/* True: time to end. */
+static bool take_signal(int fd)
+{
+	struct signalfd_siginfo info;
+	bool end = false;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			log_info("SIGHUP: nothing in this configuration can be changed while running; "
+				 "restart instead");
+		else
+			end = true;
+	}
+	return end;
+}
+
+static void loop(struct run *run)
+{
+	struct pollfd fds[] = {
+		{.fd = run->signal_fd, .events = POLLIN},
+		{.fd = probe_fd(run->probe), .events = POLLIN},
+		{.fd = run->status ? status_server_fd(run->status) : -1, .events = POLLIN},
+	};
+	for (;;) {
+		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
+			return;
+		if (fds[0].revents && take_signal(run->signal_fd))
+			return;
+		probe_run(run->probe, clock_mono_ns());
+		if (run->status && fds[2].revents)
+			status_server_run(run->status);
+	}
+}
+
+static void say_summary(struct run *run)
+{
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	if (pipeline_status(run->pipeline, run->probe, &text) == 0 && text.data)
+		log_debug("%s", (const char *)text.data);
+	buf_done(&text);
+}
+
+static int start(struct run *run, const struct run_options *o)
+{
+	struct pipeline_options options = {
+		.config = run->config,
+		.programs = run->programs,
+		.key = run->key,
+		.n_sinks = run->n_sinks,
+	};
+	for (size_t i = 0; i < run->n_sinks; i++)
+		options.sinks[i] = run->sinks[i];
+	int r = pipeline_start(&run->pipeline, &options);
+	if (r < 0) {
+		fprintf(stderr, "oaitap: the agent cannot start: %s\n", strerror(-r));
+		return EXIT_FAILED;
+	}
+	probe_scan(run->probe);
+	open_status(run);
+	fprintf(stderr, "ready\n");
+	if (o->output == OUTPUT_PRETTY && isatty(STDERR_FILENO))
+		fprintf(stderr, "oaitap: recording %zu host names into %s; Ctrl-C ends it\n",
+			run->config->n_hosts, run->config->store_path);
+	loop(run);
+	say_summary(run);
+	pipeline_stop(&run->pipeline);
+	return EXIT_OK;
+}
+
+static void run_done(struct run *run)
+{
+	pipeline_stop(&run->pipeline);
+	status_server_free(&run->status);
+	for (size_t i = 0; i < run->n_sinks; i++)
+		run->sinks[i]->ops->free(&run->sinks[i]);
+	probe_free(&run->probe);
+	programs_free(&run->programs);
+	identity_key_free(&run->key);
+	config_free(&run->config);
+	if (run->signal_fd >= 0)
+		close(run->signal_fd);
+}
+
+static int prepare_and_start(struct run *run, const struct run_options *o)
+{
+	int r = load_config(run, o);
+	if (r < 0)
+		r = host_check_or_explain();
+	if (r < 0)
+		r = open_signals(run);
+	if (r < 0)
+		r = open_key(run);
+	if (r < 0)
+		r = open_sinks(run, o);
+	if (r < 0)
+		r = attach(run);
+	return r < 0 ? start(run, o) : r;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o = {0};
+	struct run run = {.signal_fd = -1};
+
+	umask(077);
+	/* A core of this process would hold what it has seen, credentials included. */
+	prctl(PR_SET_DUMPABLE, 0);
+	int r = parse_options(argc, argv, &o);
+	if (r < 0)
+		r = prepare_and_start(&run, &o);
+	run_done(&run);
+	free(o.hosts);
+	return r;
+}
