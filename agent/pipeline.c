@@ -204,28 +204,44 @@ static json_t *kernel_status(struct pipeline *p, json_t **ret_left_out)
 	return dropped;
 }
 
-static json_t *stages_status(struct pipeline *p)
+static json_t *ring_status(const struct pipeline *p)
 {
 	struct ring_stats ring = ring_stats(p->ring);
+	return json_pack("{s:o, s:o, s:o}", "records", number(ring.records), "bytes", number(ring.bytes),
+			 "bad", number(ring.bad));
+}
+
+static json_t *connections_status(const struct pipeline *p)
+{
 	struct stream_stats stream = stream_stats(p->stream);
+	return json_pack("{s:o, s:o, s:o, s:o}", "seen", number(stream.connections), "open",
+			 number(stream.open), "table-full", number(stream.table_full), "table-full-bytes",
+			 number(stream.table_bytes));
+}
+
+static json_t *messages_status(const struct pipeline *p)
+{
 	const struct pipeline_counters *c = &p->counters;
+	return json_pack("{s:o, s:o, s:o, s:o}", "seen", number(c->messages), "incomplete",
+			 number(c->incomplete), "unreadable-bytes", number(c->unreadable_bytes),
+			 "missing-bytes", number(c->missing_bytes));
+}
+
+static json_t *events_status(const struct pipeline *p)
+{
+	const struct pipeline_counters *c = &p->counters;
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "request", number(c->requests), "response",
+			 number(c->responses), "failed", number(c->build_failed), "published",
+			 number(c->published), "lost", number(c->lost));
+}
+
+static json_t *queues_status(const struct pipeline *p)
+{
 	uint64_t waits = 0;
 	for (size_t i = 0; i < p->n_workers; i++)
 		waits += queue_waits(p->workers[i].jobs);
-
-	return json_pack(
-		"{s:{s:o,s:o,s:o}, s:{s:o,s:o,s:o,s:o,s:o}, s:{s:o,s:o,s:o,s:o}, s:{s:o,s:o,s:o,s:o,s:o}, "
-		"s:{s:o,s:o}}",
-		"ring", "records", number(ring.records), "bytes", number(ring.bytes), "bad",
-		number(ring.bad), //
-		"connections", "seen", number(stream.connections), "open", number(stream.open), "table-full",
-		number(stream.table_full), "table-full-bytes", number(stream.table_bytes), "swept",
-		number(c->swept), //
-		"messages", "seen", number(c->messages), "incomplete", number(c->incomplete),
-		"unreadable-bytes", number(c->unreadable_bytes), "missing-bytes", number(c->missing_bytes), //
-		"events", "request", number(c->requests), "response", number(c->responses), "failed",
-		number(c->build_failed), "published", number(c->published), "lost", number(c->lost), //
-		"queues", "worker-waits", number(waits), "publisher-waits", number(queue_waits(p->events)));
+	return json_pack("{s:o, s:o}", "worker-waits", number(waits), "publisher-waits",
+			 number(queue_waits(p->events)));
 }
 
 static json_t *probe_status(const struct probe *probe)
@@ -239,16 +255,14 @@ static json_t *probe_status(const struct probe *probe)
 int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *out)
 {
 	json_t *left_out = NULL;
-	json_t *root = stages_status(p);
 	json_t *dropped = kernel_status(p, &left_out);
-
-	json_object_set_new(root, "version", json_string(OAITAP_VERSION));
-	json_object_set_new(root, "pid", number((uint64_t)getpid()));
-	json_object_set_new(root, "uptime-s", number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC));
-	json_object_set_new(root, "dropped", dropped);
-	json_object_set_new(root, "left-out", left_out);
-	json_object_set_new(root, "probes", probe_status(probe));
-	char *text = json_dumps(root, JSON_COMPACT);
+	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+				 OAITAP_VERSION, "pid", number((uint64_t)getpid()), "uptime-s",
+				 number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC), "ring",
+				 ring_status(p), "connections", connections_status(p), "messages",
+				 messages_status(p), "events", events_status(p), "queues", queues_status(p),
+				 "probes", probe_status(probe), "dropped", dropped, "left-out", left_out);
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	if (!text)
 		return -ENOMEM;

@@ -12,8 +12,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 
-#define POLL_MS	 50
-#define SWEEP_NS (2 * NSEC_PER_SEC)
+#define POLL_MS 50
 
 /* One connection, as the capture thread sees it. */
 struct capture_conn {
@@ -246,34 +245,6 @@ static void process_gone(struct pipeline *p, const struct record_process *rec)
 		const uint64_t end[2] = {known ? conn.end[0] : 0, known ? conn.end[1] : 0};
 		stream_close(p->stream, s->id, known ? end : NULL, rec->ts_ns);
 	}
-	/* When the list is full the rest of the dead stay in the table until their pid is used again. */
-	if (p->n_dead < ARRAY_SIZE(p->dead))
-		p->dead[p->n_dead++] = rec->process_gen;
-}
-
-static int compare_gen(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return x < y ? -1 : x > y;
-}
-
-static bool is_dead(void *ctx, const struct conn_key *key, const struct conn *conn)
-{
-	struct pipeline *p = ctx;
-	uint64_t gen = conn->process_gen;
-	(void)key;
-	return bsearch(&gen, p->dead, p->n_dead, sizeof(p->dead[0]), compare_gen) != NULL;
-}
-
-/* Connections that were never ours leave entries too when their process ends without freeing them. */
-static void sweep(struct pipeline *p, uint64_t now_ns)
-{
-	if (p->n_dead == 0 || (now_ns < p->next_sweep_ns && p->n_dead < ARRAY_SIZE(p->dead) / 2))
-		return;
-	qsort(p->dead, p->n_dead, sizeof(p->dead[0]), compare_gen);
-	atomic_fetch_add(&p->counters.swept, programs_conns_sweep(p->options.programs, is_dead, p));
-	p->n_dead = 0;
-	p->next_sweep_ns = now_ns + SWEEP_NS;
 }
 
 /* If control records were lost, connections may have ended without our knowing. */
@@ -311,7 +282,6 @@ static void tick(struct pipeline *p, uint64_t *next_reconcile_ns)
 {
 	uint64_t now_ns = clock_mono_ns();
 	due_run(p, now_ns);
-	sweep(p, now_ns);
 	if (now_ns >= *next_reconcile_ns) {
 		reconcile(p, now_ns);
 		*next_reconcile_ns = now_ns + NSEC_PER_SEC;

@@ -45,7 +45,6 @@ struct pipeline_counters {
 	atomic_uint_least64_t messages, incomplete; /* capture */
 	atomic_uint_least64_t requests, responses, build_failed; /* workers */
 	atomic_uint_least64_t published, lost;			 /* publisher */
-	atomic_uint_least64_t swept; /* capture: table entries of dead processes */
 };
 
 struct pipeline {
@@ -66,9 +65,7 @@ struct pipeline {
 
 	/* Capture thread only. */
 	struct capture_conn *due; /* connections that http_conn_idle() wants to see again */
-	uint64_t dead[1024];	  /* process_gen of processes that are gone, until the table is swept */
-	size_t n_dead;
-	uint64_t next_sweep_ns, control_lost;
+	uint64_t control_lost;
 };
 
 void *capture_main(void *pipeline);

@@ -24,6 +24,11 @@
 
 #define TICK_MS 500
 
+/* How often the kernel's tables are cleared of processes that are gone, and how often they are walked whole.
+ */
+#define SWEEP_NS     (2 * NSEC_PER_SEC)
+#define SWEEP_ALL_NS (60 * NSEC_PER_SEC)
+
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 3, EXIT_NOT_POSSIBLE = 4 };
 
 enum output { OUTPUT_PRETTY, OUTPUT_JSON, OUTPUT_NONE };
@@ -255,8 +260,27 @@ static bool take_signal(int fd)
 	return end;
 }
 
+struct sweep_times {
+	uint64_t next_ns, next_all_ns;
+};
+
+static void sweep(struct run *run, struct sweep_times *times, uint64_t now_ns)
+{
+	if (now_ns < times->next_ns)
+		return;
+	bool all = now_ns >= times->next_all_ns;
+	size_t n = programs_sweep(run->programs, all);
+	if (n)
+		log_debug("%zu connections of ended processes removed", n);
+	times->next_ns = now_ns + SWEEP_NS;
+	if (all)
+		times->next_all_ns = now_ns + SWEEP_ALL_NS;
+}
+
 static void loop(struct run *run)
 {
+	struct sweep_times sweeps = {.next_ns = clock_mono_ns() + SWEEP_NS,
+				     .next_all_ns = clock_mono_ns() + SWEEP_ALL_NS};
 	struct pollfd fds[] = {
 		{.fd = run->signal_fd, .events = POLLIN},
 		{.fd = probe_fd(run->probe), .events = POLLIN},
@@ -267,7 +291,9 @@ static void loop(struct run *run)
 			return;
 		if (fds[0].revents && take_signal(run->signal_fd))
 			return;
-		probe_run(run->probe, clock_mono_ns());
+		uint64_t now_ns = clock_mono_ns();
+		probe_run(run->probe, now_ns);
+		sweep(run, &sweeps, now_ns);
 		if (run->status && fds[2].revents)
 			status_server_run(run->status);
 	}

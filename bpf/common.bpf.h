@@ -41,12 +41,12 @@ struct {
 	__type(value, struct conn);
 } conns SEC(".maps") __weak;
 
-/* Processes that have connections in the table: tgid to process_gen. */
+/* Processes that have connections in the table, by tgid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, OAITAP_PROCS_MAX);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct proc);
 } procs SEC(".maps") __weak;
 
 struct {
@@ -157,6 +157,36 @@ static __always_inline __u64 conn_new_id(void)
 	return (bpf_ktime_get_ns() << 8) | (bpf_get_smp_processor_id() & 0xff);
 }
 
+/* One more connection of this process. */
+static __always_inline void proc_count(__u32 tgid, __u64 gen)
+{
+	struct proc fresh = {.process_gen = gen, .conns = 1};
+	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
+
+	if (p && p->process_gen == gen)
+		__sync_fetch_and_add(&p->conns, 1);
+	else if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY))
+		count(COUNTER_PROC_TABLE_FULL, 0);
+}
+
+static __always_inline void proc_uncount(__u32 tgid)
+{
+	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
+	if (p)
+		__sync_fetch_and_add(&p->conns, -1);
+}
+
+static __always_inline void conn_monitor(struct conn *c)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
+
+	c->verdict = CONN_MONITOR;
+	c->role = RECORD_CLIENT;
+	if (p)
+		p->monitored = 1;
+}
+
 static __always_inline struct conn *conn_create(const struct conn_key *key, __u64 gen)
 {
 	struct conn fresh = {
@@ -164,12 +194,13 @@ static __always_inline struct conn *conn_create(const struct conn_key *key, __u6
 		.process_gen = gen,
 		.fd = -1,
 	};
-	__u32 tgid = key->tgid;
+	struct conn *old = bpf_map_lookup_elem(&conns, key);
 
-	if (bpf_map_update_elem(&procs, &tgid, &gen, BPF_ANY))
-		count(COUNTER_PROC_TABLE_FULL, 0);
+	if (!old || old->process_gen != gen)
+		proc_count(key->tgid, gen);
 	if (bpf_map_update_elem(&conns, key, &fresh, BPF_ANY)) {
 		count(COUNTER_CONN_TABLE_FULL, 0);
+		proc_uncount(key->tgid);
 		return NULL;
 	}
 	return bpf_map_lookup_elem(&conns, key);

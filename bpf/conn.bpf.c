@@ -49,8 +49,7 @@ static __always_inline void name_judge(struct conn *c, __u64 ssl, struct scratch
 	if (len <= 1)
 		return; /* no name: the first bytes decide */
 	if (host_is_configured(s, 0, len - 1)) {
-		c->verdict = CONN_MONITOR;
-		c->role = RECORD_CLIENT;
+		conn_monitor(c);
 		open_named(c, ssl, s, len - 1);
 	} else {
 		c->verdict = CONN_IGNORE;
@@ -110,6 +109,7 @@ int ssl_free(struct pt_regs *ctx)
 		close_send(c);
 	else if (c->verdict == CONN_UNDECIDED)
 		bpf_map_delete_elem(&scratches, &id);
-	bpf_map_delete_elem(&conns, &key);
+	if (bpf_map_delete_elem(&conns, &key) == 0)
+		proc_uncount(key.tgid);
 	return 0;
 }

@@ -4,16 +4,8 @@
 
 #include "common.bpf.h"
 
-/* Tells the agent that all connections of the process's image are gone; the agent clears their entries, since
- * a program cannot walk the table. Says it once. */
-static __always_inline void process_over(__u32 tgid, __u32 type)
+static __always_inline void process_over_send(__u32 tgid, __u64 gen, __u32 type)
 {
-	__u64 *known = bpf_map_lookup_elem(&procs, &tgid);
-	if (!known)
-		return;
-	__u64 gen = *known;
-	if (bpf_map_delete_elem(&procs, &tgid))
-		return;
 	struct record_process *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
 	if (!rec) {
 		count(COUNTER_RING_FULL_CONTROL, 0);
@@ -26,6 +18,25 @@ static __always_inline void process_over(__u32 tgid, __u32 type)
 	rec->tgid = tgid;
 	rec->pad = 0;
 	bpf_ringbuf_submit(rec, 0);
+}
+
+/* All connections of the process's image are gone. The agent ends those it knows; it also clears the entries
+ * that are left, since a program cannot walk the table. Of a process without monitored connections nothing
+ * enters the ring. */
+static __always_inline void process_over(__u32 tgid, __u32 type)
+{
+	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
+	if (!p)
+		return;
+	if (!p->monitored && p->conns && type == RECORD_EXIT) {
+		p->dead = 1;
+		return;
+	}
+	bool monitored = p->monitored;
+	__u64 gen = p->process_gen;
+	/* Two last threads may both come here: one of them removes the entry. */
+	if (bpf_map_delete_elem(&procs, &tgid) == 0 && monitored)
+		process_over_send(tgid, gen, type);
 }
 
 SEC("raw_tp/sched_process_exec")

@@ -528,8 +528,7 @@ static __always_inline bool head_decides(struct conn *c, struct frame *f)
 	s->len = held + take;
 	switch (head_judge(s)) {
 	case HEAD_MATCH:
-		c->verdict = CONN_MONITOR;
-		c->role = RECORD_CLIENT;
+		conn_monitor(c);
 		c->end[RECORD_WRITE] = held + f->len;
 		f->offset = held;
 		open_send(c, f->ssl);

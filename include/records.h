@@ -152,6 +152,16 @@ struct conn {
 	__u8 pad;
 };
 
+/* Map `procs`: what is known of a process that has connections. The agent removes entries marked dead, and
+ * connections whose process has no entry, or one of another image. */
+struct proc {
+	__u64 process_gen;
+	__u32 conns;	/* entries in `conns` */
+	__u8 monitored; /* its end is told by a record */
+	__u8 dead;	/* it has ended, leaving connections that nobody was told about */
+	__u8 pad[2];
+};
+
 /* Map `hosts`: a trie of reversed names. "api.openai.com" is the whole name and a NUL, "*.openai.azure.com"
  * ends in the dot: a match needs at least one more character. */
 struct host_key {
@@ -169,4 +179,5 @@ _Static_assert(sizeof(struct record_close) == 48, "record_close");
 _Static_assert(sizeof(struct record_process) == 32, "record_process");
 _Static_assert(sizeof(struct conn_key) == 16, "conn_key");
 _Static_assert(sizeof(struct conn) == 48, "conn");
+_Static_assert(sizeof(struct proc) == 16, "proc");
 _Static_assert(sizeof(struct host_key) == 132, "host_key");

@@ -148,8 +148,10 @@ static int line_ended(struct sse *s, const uint8_t *line, size_t len)
 	s->not_first = true;
 	s->line_too_long = false;
 	s->line_start = s->pos;
-	line += bom;
-	len -= bom;
+	if (bom) {
+		line += bom;
+		len -= bom;
+	}
 	if (!len && !too_long) {
 		dispatch(s);
 		return 0;

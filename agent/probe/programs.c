@@ -20,7 +20,7 @@
 
 struct programs {
 	struct oaitap_bpf *skel;
-	int conns_fd, counters_fd;
+	int conns_fd, procs_fd, counters_fd;
 };
 
 struct programs_link {
@@ -153,6 +153,7 @@ int programs_load(struct programs **ret_programs, const struct programs_options 
 		return r;
 	}
 	p->conns_fd = bpf_map__fd(p->skel->maps.conns);
+	p->procs_fd = bpf_map__fd(p->skel->maps.procs);
 	p->counters_fd = bpf_map__fd(p->skel->maps.counters);
 	*ret_programs = p;
 	return 0;
@@ -266,20 +267,60 @@ int programs_conn_take(struct programs *p, const struct conn_key *key, uint64_t 
 	return 0;
 }
 
-size_t programs_conns_sweep(struct programs *p, programs_dead_fn is_dead, void *ctx)
+/* Calls fn for each key of a table. A walk starts over when the entry it stands on goes away under it: hence
+ * the bound. */
+static void walk(int fd, size_t max_entries, void *key, void *next, size_t key_size,
+		 void (*fn)(struct programs *p, const void *key, size_t *n), struct programs *p, size_t *n)
 {
-	struct conn_key key, next;
-	struct conn conn;
-	size_t n = 0;
-	bool more = bpf_map_get_next_key(p->conns_fd, NULL, &key) == 0;
-
-	/* A walk starts over when the entry it stands on goes away under it: hence the bound. */
-	for (size_t i = 0; more && i < 2 * (size_t)OAITAP_CONNS_MAX; i++) {
-		more = bpf_map_get_next_key(p->conns_fd, &key, &next) == 0;
-		if (bpf_map_lookup_elem(p->conns_fd, &key, &conn) == 0 && is_dead(ctx, &key, &conn) &&
-		    bpf_map_delete_elem(p->conns_fd, &key) == 0)
-			n++;
-		key = next;
+	bool more = bpf_map_get_next_key(fd, NULL, key) == 0;
+	for (size_t i = 0; more && i < 2 * max_entries; i++) {
+		more = bpf_map_get_next_key(fd, key, next) == 0;
+		fn(p, key, n);
+		memcpy(key, next, key_size);
 	}
+}
+
+static void count_if_dead(struct programs *p, const void *key, size_t *n)
+{
+	struct proc proc;
+	if (bpf_map_lookup_elem(p->procs_fd, key, &proc) == 0 && proc.dead)
+		(*n)++;
+}
+
+static void remove_if_dead(struct programs *p, const void *key, size_t *n)
+{
+	struct proc proc;
+	if (bpf_map_lookup_elem(p->procs_fd, key, &proc) == 0 && proc.dead &&
+	    bpf_map_delete_elem(p->procs_fd, key) == 0)
+		(*n)++;
+}
+
+static void remove_if_orphaned(struct programs *p, const void *key, size_t *n)
+{
+	const struct conn_key *conn_key = key;
+	struct conn conn;
+	struct proc proc;
+
+	if (bpf_map_lookup_elem(p->conns_fd, key, &conn) < 0)
+		return;
+	bool alive = bpf_map_lookup_elem(p->procs_fd, &conn_key->tgid, &proc) == 0 && !proc.dead &&
+		     proc.process_gen == conn.process_gen;
+	if (!alive && bpf_map_delete_elem(p->conns_fd, key) == 0)
+		(*n)++;
+}
+
+size_t programs_sweep(struct programs *p, bool all)
+{
+	struct conn_key conn_key, next_conn_key;
+	uint32_t tgid, next_tgid;
+	size_t n_dead = 0, n = 0;
+
+	walk(p->procs_fd, OAITAP_PROCS_MAX, &tgid, &next_tgid, sizeof(tgid), count_if_dead, p, &n_dead);
+	if (n_dead == 0 && !all)
+		return 0;
+	walk(p->conns_fd, OAITAP_CONNS_MAX, &conn_key, &next_conn_key, sizeof(conn_key), remove_if_orphaned,
+	     p, &n);
+	n_dead = 0;
+	walk(p->procs_fd, OAITAP_PROCS_MAX, &tgid, &next_tgid, sizeof(tgid), remove_if_dead, p, &n_dead);
 	return n;
 }

@@ -44,6 +44,7 @@ int programs_conn_find(const struct programs *programs, const struct conn_key *k
 int programs_conn_take(struct programs *programs, const struct conn_key *key, uint64_t conn_id,
 		       struct conn *ret_conn);
 
-/* Removes the entries for which is_dead() says true. Walks the table: not for hot paths. Number removed. */
-typedef bool (*programs_dead_fn)(void *ctx, const struct conn_key *key, const struct conn *conn);
-size_t programs_conns_sweep(struct programs *programs, programs_dead_fn is_dead, void *ctx);
+/* Removes the entries of processes that are gone, and of images that were replaced. Cheap when no process has
+ * ended with connections unless `all` is set: then it walks the whole table. Number of connections removed.
+ * Any thread, but one at a time. */
+size_t programs_sweep(struct programs *programs, bool all);
