@@ -62,7 +62,7 @@ static uint64_t decode(const uint8_t *data, size_t size, size_t max_event, unsig
 	}
 	must(sse_end(sse) == 0);
 	uint64_t skipped = sse_skipped(sse);
-	must(skipped + run.events <= size / 4 + 1);
+	must(skipped + run.events <= size / 3 + 1);
 	sha256_final(run.sha, ret_sum);
 	sha256_free(&run.sha);
 	sse_free(&sse);

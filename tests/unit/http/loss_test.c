@@ -497,6 +497,9 @@ static void test_lost_responses_are_on_record(void **state)
 	feed_lose(&f, STREAM_READ, 200);
 	feed_text(&f, STREAM_WRITE, GET);
 	feed_text(&f, STREAM_READ, "HTTP/1.1 204 \r\n\r\n");
+	/* Known as soon as a later request is answered. */
+	assert_int_equal(f.n, 6);
+	assert_int_equal(f.messages[5]->status, 204);
 	feed_text(&f, STREAM_WRITE, GET);
 	feed_lose(&f, STREAM_READ, 7);
 	feed_gap(&f, STREAM_READ);
