@@ -341,6 +341,11 @@ static void run_done(struct run *run)
 	status_server_free(&run->status);
 	for (size_t i = 0; i < run->n_sinks; i++)
 		run->sinks[i]->ops->free(&run->sinks[i]);
+	/* Last, since it is slow: the kernel takes about a tenth of a second to let go of one probe. Whoever
+	 * loses patience and kills us now loses nothing. */
+	if (run->probe && run->programs)
+		log_debug("everything is stored; %llu probes are being detached",
+			  (unsigned long long)probe_stats(run->probe).functions_attached);
 	probe_free(&run->probe);
 	programs_free(&run->programs);
 	identity_key_free(&run->key);
