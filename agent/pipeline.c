@@ -14,60 +14,22 @@
 #include "base/macro.h"
 #include "pipeline_internal.h"
 
-#define EVENTS_MAX	  8192
-#define EVENTS_WEIGHT_MAX (64ULL << 20)
-#define BATCH_MAX	  256
-#define CONNS_MAX	  OAITAP_CONNS_MAX
-#define SINK_TRIES	  3
-#define SINK_RETRY_US	  100000
-
-/* --- publisher
- * ----------------------------------------------------------------------------------------------- */
-
-/* What a sink does not take after a few tries is lost to it, and counted. */
-static void write_batch(struct pipeline *p, struct sink *sink, struct event *const *events, size_t n)
+void pipeline_publish(struct pipeline *p, struct event *event)
 {
-	size_t done = 0;
-	for (int i = 0; done < n; i++) {
-		size_t taken = 0;
-		int r = sink->ops->write(sink, events + done, n - done, &taken);
-		done += taken;
-		if (r >= 0 || done == n)
-			break;
-		if (i + 1 == SINK_TRIES) {
-			atomic_fetch_add(&p->counters.lost, n - done);
-			log_error("%s: %zu events are lost: %s", sink->ops->name, n - done, strerror(-r));
-			return;
-		}
-		usleep(SINK_RETRY_US);
+	struct shared_event *shared = malloc(sizeof(*shared));
+	if (!shared) {
+		atomic_fetch_add(&p->counters.build_failed, 1);
+		event_free(&event);
+		return;
 	}
-	int r = sink->ops->flush(sink);
-	if (r < 0)
-		log_error("%s: what was written may not be durable: %s", sink->ops->name, strerror(-r));
+	atomic_init(&shared->refs, (unsigned int)p->n_outlets + 1);
+	shared->event = event;
+	for (size_t i = 0; i < p->n_outlets; i++)
+		outlet_put(&p->outlets[i], shared);
+	shared_event_unref(shared);
 }
 
-static void *publisher_main(void *arg)
-{
-	struct pipeline *p = arg;
-	void *items[BATCH_MAX];
-	struct event *batch[BATCH_MAX];
-	bool closed = false;
-
-	while (!closed) {
-		size_t n = queue_pop(p->events, items, BATCH_MAX, -1, &closed);
-		for (size_t i = 0; i < n; i++)
-			batch[i] = items[i];
-		for (size_t i = 0; n && i < p->options.n_sinks; i++)
-			write_batch(p, p->options.sinks[i], batch, n);
-		for (size_t i = 0; i < n; i++)
-			event_free(&batch[i]);
-		atomic_fetch_add(&p->counters.published, n);
-	}
-	return NULL;
-}
-
-/* --- start and stop
- * -------------------------------------------------------------------------------------------- */
+/* --- start and stop ------------------------------------------------------------------ */
 
 /* The machine's id identifies it for ever, so only its hash is told: machine-id(5) asks for that. */
 static void read_host(struct pipeline *p)
@@ -91,6 +53,18 @@ static void read_host(struct pipeline *p)
 	fclose(f);
 }
 
+/* The first sink is the store: it may make the others wait, but loses nothing for being slow. */
+static int start_outlets(struct pipeline *p)
+{
+	for (; p->n_outlets < p->options.n_sinks; p->n_outlets++) {
+		int r = outlet_init(&p->outlets[p->n_outlets], p->options.sinks[p->n_outlets],
+				    p->n_outlets > 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int start_threads(struct pipeline *p)
 {
 	int n_cpus = get_nprocs();
@@ -101,11 +75,7 @@ static int start_threads(struct pipeline *p)
 		if (r < 0)
 			return r;
 	}
-	int r = -pthread_create(&p->publisher, NULL, publisher_main, p);
-	p->publisher_running = r == 0;
-	if (r < 0)
-		return r;
-	r = -pthread_create(&p->capture, NULL, capture_main, p);
+	int r = -pthread_create(&p->capture, NULL, capture_main, p);
 	p->capture_running = r == 0;
 	return r;
 }
@@ -120,9 +90,9 @@ int pipeline_start(struct pipeline **ret_pipeline, const struct pipeline_options
 	p->limits.max_body = options->config->max_body;
 	p->started_ns = clock_mono_ns();
 	read_host(p);
-	int r = queue_new(&p->events, EVENTS_MAX, EVENTS_WEIGHT_MAX);
+	int r = start_outlets(p);
 	if (r >= 0)
-		r = stream_new(&p->stream, CONNS_MAX, &capture_stream_ops, p);
+		r = stream_new(&p->stream, OAITAP_CONNS_MAX, &capture_stream_ops, p);
 	if (r >= 0)
 		r = ring_new(&p->ring, programs_ring_fd(options->programs), capture_on_record, p);
 	if (r >= 0)
@@ -146,19 +116,15 @@ void pipeline_stop(struct pipeline **pipeline)
 		queue_close(p->workers[i].jobs);
 	for (size_t i = 0; i < p->n_workers; i++)
 		worker_done(&p->workers[i]);
-	if (p->events)
-		queue_close(p->events);
-	if (p->publisher_running)
-		pthread_join(p->publisher, NULL);
-	queue_free(&p->events);
+	for (size_t i = 0; i < p->n_outlets; i++)
+		outlet_done(&p->outlets[i]);
 	ring_free(&p->ring);
 	stream_free(&p->stream);
 	free(p);
 	*pipeline = NULL;
 }
 
-/* --- status
- * ---------------------------------------------------------------------------------------------------- */
+/* --- status -------------------------------------------------------------------------- */
 
 static json_t *number(uint64_t n)
 {
@@ -230,18 +196,30 @@ static json_t *messages_status(const struct pipeline *p)
 static json_t *events_status(const struct pipeline *p)
 {
 	const struct pipeline_counters *c = &p->counters;
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "request", number(c->requests), "response",
-			 number(c->responses), "failed", number(c->build_failed), "published",
-			 number(c->published), "lost", number(c->lost));
+	return json_pack("{s:o, s:o, s:o}", "request", number(c->requests), "response", number(c->responses),
+			 "failed", number(c->build_failed));
+}
+
+static json_t *sinks_status(const struct pipeline *p)
+{
+	json_t *sinks = json_object();
+	for (size_t i = 0; i < p->n_outlets; i++) {
+		const struct outlet *o = &p->outlets[i];
+		json_object_set_new(
+			sinks, o->sink->ops->name,
+			json_pack("{s:o, s:o}", "written", number(o->written), "lost", number(o->lost)));
+	}
+	return sinks;
 }
 
 static json_t *queues_status(const struct pipeline *p)
 {
-	uint64_t waits = 0;
+	uint64_t workers = 0, sinks = 0;
 	for (size_t i = 0; i < p->n_workers; i++)
-		waits += queue_waits(p->workers[i].jobs);
-	return json_pack("{s:o, s:o}", "worker-waits", number(waits), "publisher-waits",
-			 number(queue_waits(p->events)));
+		workers += queue_waits(p->workers[i].jobs);
+	for (size_t i = 0; i < p->n_outlets; i++)
+		sinks += queue_waits(p->outlets[i].queue);
+	return json_pack("{s:o, s:o}", "worker-waits", number(workers), "sink-waits", number(sinks));
 }
 
 static json_t *probe_status(const struct probe *probe)
@@ -256,12 +234,13 @@ int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *o
 {
 	json_t *left_out = NULL;
 	json_t *dropped = kernel_status(p, &left_out);
-	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-				 OAITAP_VERSION, "pid", number((uint64_t)getpid()), "uptime-s",
-				 number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC), "ring",
-				 ring_status(p), "connections", connections_status(p), "messages",
-				 messages_status(p), "events", events_status(p), "queues", queues_status(p),
-				 "probes", probe_status(probe), "dropped", dropped, "left-out", left_out);
+	json_t *root =
+		json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+			  OAITAP_VERSION, "pid", number((uint64_t)getpid()), "uptime-s",
+			  number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC), "ring", ring_status(p),
+			  "connections", connections_status(p), "messages", messages_status(p), "events",
+			  events_status(p), "sinks", sinks_status(p), "queues", queues_status(p), "probes",
+			  probe_status(probe), "dropped", dropped, "left-out", left_out);
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	if (!text)

@@ -11,8 +11,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "base/priority.h"
 
-#define POLL_MS 50
+#define POLL_MS	     50
+#define RECONCILE_NS (10 * NSEC_PER_SEC)
 
 /* One connection, as the capture thread sees it. */
 struct capture_conn {
@@ -39,11 +41,19 @@ void job_free(struct job **job)
 	*job = NULL;
 }
 
+/* Memory that a message holds, nearly: its head is at most what came on the wire for it. */
+static uint64_t message_weight(const struct http_message *msg)
+{
+	uint64_t head = msg->wire_bytes - MIN(msg->wire_bytes, msg->body_total + msg->missing_bytes);
+	return sizeof(*msg) + msg->body_len + msg->n_marks * sizeof(*msg->marks) +
+	       msg->n_headers * sizeof(*msg->headers) + MIN(head, (uint64_t)1 << 20);
+}
+
 /* Takes the job. Waits while the worker's queue is full: the ring fills meanwhile, and the kernel counts what
  * it has to drop. */
 static void job_push(struct worker *w, struct job *job)
 {
-	uint64_t weight = sizeof(*job) + (job->msg ? job->msg->body_len : 0);
+	uint64_t weight = sizeof(*job) + (job->msg ? message_weight(job->msg) : 0);
 	if (!queue_push(w->jobs, job, weight))
 		job_free(&job);
 }
@@ -58,8 +68,7 @@ static struct job *job_new(enum job_kind kind, uint64_t conn_id)
 	return job;
 }
 
-/* --- http
- * ---------------------------------------------------------------------------------------------------- */
+/* --- http ---------------------------------------------------------------------------- */
 
 static void on_message(void *ctx, struct http_message *msg)
 {
@@ -94,8 +103,7 @@ static void on_unreadable(void *ctx, enum stream_dir dir, uint64_t len, bool mis
 
 static const struct http_conn_ops http_ops = {.on_message = on_message, .on_unreadable = on_unreadable};
 
-/* --- connections that wait for nothing more to come
- * ------------------------------------------------------------ */
+/* --- connections that wait for nothing more to come ---------------------------------- */
 
 static void due_remove(struct capture_conn *c)
 {
@@ -136,8 +144,7 @@ static void due_run(struct pipeline *p, uint64_t now_ns)
 	}
 }
 
-/* --- stream
- * -------------------------------------------------------------------------------------------------- */
+/* --- stream -------------------------------------------------------------------------- */
 
 static void capture_conn_free(struct capture_conn **conn)
 {
@@ -221,8 +228,7 @@ const struct stream_ops capture_stream_ops = {
 	.on_close = on_close,
 };
 
-/* --- processes that are gone
- * ----------------------------------------------------------------------------------- */
+/* --- processes that are gone --------------------------------------------------------- */
 
 static void conn_key_of(const struct stream_conn *conn, struct conn_key *ret_key)
 {
@@ -247,27 +253,34 @@ static void process_gone(struct pipeline *p, const struct record_process *rec)
 	}
 }
 
-/* If control records were lost, connections may have ended without our knowing. */
+/* If control records were lost, connections may have ended without our knowing: those that the kernel's table
+ * no longer has are over. Of processes whose end was lost the entries go with the next sweep, so this looks
+ * again for a while. */
 static void reconcile(struct pipeline *p, uint64_t now_ns)
 {
 	struct counter_value counters[COUNTER_MAX];
-	if (programs_counters(p->options.programs, counters) < 0 ||
-	    counters[COUNTER_RING_FULL_CONTROL].count == p->control_lost)
+	if (programs_counters(p->options.programs, counters) < 0)
 		return;
-	p->control_lost = counters[COUNTER_RING_FULL_CONTROL].count;
+	if (counters[COUNTER_RING_FULL_CONTROL].count != p->control_lost) {
+		p->control_lost = counters[COUNTER_RING_FULL_CONTROL].count;
+		p->reconcile_until_ns = now_ns + RECONCILE_NS;
+	}
+	if (now_ns >= p->reconcile_until_ns)
+		return;
 	size_t cursor = 0;
 	struct stream_conn *s;
 	while ((s = stream_next(p->stream, &cursor))) {
 		struct conn_key key;
 		struct conn conn;
+		if (!s->ssl)
+			continue; /* its announcement was lost, so its place in the table is not known */
 		conn_key_of(s, &key);
 		if (programs_conn_find(p->options.programs, &key, s->id, &conn) < 0)
 			stream_close(p->stream, s->id, NULL, now_ns);
 	}
 }
 
-/* --- thread
- * -------------------------------------------------------------------------------------------------- */
+/* --- thread -------------------------------------------------------------------------- */
 
 void capture_on_record(void *ctx, const struct ring_record *rec)
 {
@@ -293,6 +306,7 @@ void *capture_main(void *arg)
 	struct pipeline *p = arg;
 	uint64_t next_reconcile_ns = 0;
 
+	priority_set(CAPTURE_NICE);
 	while (!atomic_load(&p->stop)) {
 		int r = ring_poll(p->ring, POLL_MS);
 		if (r < 0 && r != -EINTR) {

@@ -16,6 +16,11 @@
 
 #define WORKERS_MAX 4
 
+/* The capture thread has little to do and must do it in time: what it does not take from the ring is lost.
+ * The others have queues, and leave the processor to the programs that are watched. */
+#define CAPTURE_NICE (-10)
+#define BEHIND_NICE  5
+
 /* What the capture thread tells a worker. */
 enum job_kind { JOB_OPEN, JOB_MESSAGE, JOB_CLOSE };
 
@@ -38,13 +43,32 @@ struct worker {
 	struct map *conns; /* id to struct worker_conn */
 };
 
+/* An event on its way to several sinks. */
+struct shared_event {
+	atomic_uint refs;
+	struct event *event;
+};
+
+void shared_event_unref(struct shared_event *shared);
+
+/* A sink with a queue and a thread of its own, so that a terminal that nobody reads holds up neither the
+ * store nor the capture. */
+struct outlet {
+	struct sink *sink;
+	struct queue *queue; /* struct shared_event */
+	pthread_t thread;
+	bool running;
+	bool may_drop; /* drops and counts when its reader stands still; otherwise makes the workers wait */
+	atomic_bool stalled, off, stop;
+	atomic_uint_least64_t written, lost;
+};
+
 /* Written by the thread named, read by any. */
 struct pipeline_counters {
 	atomic_uint_least64_t unreadable_bytes,
 		missing_bytes;			    /* capture: bytes in no message, captured or not */
 	atomic_uint_least64_t messages, incomplete; /* capture */
 	atomic_uint_least64_t requests, responses, build_failed; /* workers */
-	atomic_uint_least64_t published, lost;			 /* publisher */
 };
 
 struct pipeline {
@@ -54,9 +78,10 @@ struct pipeline {
 	struct stream *stream;
 	struct worker workers[WORKERS_MAX];
 	size_t n_workers;
-	struct queue *events; /* struct event, to the publisher */
-	pthread_t capture, publisher;
-	bool capture_running, publisher_running;
+	struct outlet outlets[PIPELINE_SINKS_MAX];
+	size_t n_outlets;
+	pthread_t capture;
+	bool capture_running;
 	atomic_bool stop;
 	struct pipeline_counters counters;
 	uint64_t started_ns;
@@ -65,12 +90,20 @@ struct pipeline {
 
 	/* Capture thread only. */
 	struct capture_conn *due; /* connections that http_conn_idle() wants to see again */
-	uint64_t control_lost;
+	uint64_t control_lost, reconcile_until_ns;
 };
 
 void *capture_main(void *pipeline);
 extern const struct stream_ops capture_stream_ops;
 void capture_on_record(void *pipeline, const struct ring_record *rec);
+
+/* Hands an event to every sink; takes it. Any thread. */
+void pipeline_publish(struct pipeline *pipeline, struct event *event);
+
+/* outlet.c: */
+int outlet_init(struct outlet *outlet, struct sink *sink, bool may_drop); /* and starts its thread */
+void outlet_done(struct outlet *outlet); /* waits until what is queued is written, or given up */
+void outlet_put(struct outlet *outlet, struct shared_event *shared);
 
 int worker_init(struct worker *worker, struct pipeline *pipeline); /* and starts its thread */
 void worker_done(struct worker *worker); /* waits for it; the queue is closed already */

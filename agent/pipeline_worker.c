@@ -14,9 +14,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "base/priority.h"
 #include "base/uuid.h"
 
-#define JOBS_MAX	4096
+#define JOBS_MAX	65536
 #define JOBS_WEIGHT_MAX (64ULL << 20)
 #define ADDRESS_MAX	64
 #define EXCHANGES_MAX	2048 /* more than http_limits.max_pending */
@@ -27,6 +28,7 @@ struct exchange {
 	char message_id[UUID_LEN];
 	struct openai_request *request; /* NULL: its response came alone */
 	struct identity_caller caller;
+	struct event_secrets *secrets;
 	uint64_t first_ts_ns;
 	struct exchange *next;
 };
@@ -39,8 +41,7 @@ struct worker_conn {
 	size_t n_exchanges;
 };
 
-/* --- exchanges and connections
- * ------------------------------------------------------------------------------- */
+/* --- exchanges and connections ------------------------------------------------------- */
 
 static void exchange_free(struct exchange **exchange)
 {
@@ -48,6 +49,7 @@ static void exchange_free(struct exchange **exchange)
 		return;
 	openai_request_free(&(*exchange)->request);
 	identity_caller_done(&(*exchange)->caller);
+	event_secrets_free(&(*exchange)->secrets);
 	free(*exchange);
 	*exchange = NULL;
 }
@@ -112,8 +114,7 @@ static void conn_close(struct worker *w, uint64_t conn_id)
 	worker_conn_free(&conn);
 }
 
-/* --- events
- * -------------------------------------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------------------- */
 
 static const char *format_address(const struct record_socket *socket, const uint8_t address[16],
 				  uint16_t port, char ret_text[static ADDRESS_MAX])
@@ -124,12 +125,6 @@ static const char *format_address(const struct record_socket *socket, const uint
 		return NULL;
 	snprintf(ret_text, ADDRESS_MAX, socket->family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, port);
 	return ret_text;
-}
-
-static void publish(struct worker *w, struct event *event)
-{
-	if (!queue_push(w->pipeline->events, event, event->len))
-		event_free(&event);
 }
 
 static int read_caller(struct worker *w, const struct http_message *msg, struct identity_caller *ret_caller)
@@ -154,6 +149,8 @@ static int exchange_new(struct worker *w, const struct http_message *msg, struct
 		r = openai_request_new(&e->request, msg);
 		if (r >= 0)
 			r = read_caller(w, msg, &e->caller);
+		if (r >= 0)
+			r = event_secrets_new(&e->secrets, msg);
 	}
 	if (r < 0)
 		return r;
@@ -198,6 +195,7 @@ static int build(struct worker *w, const struct worker_conn *conn, const struct 
 		.connection = &connection,
 		.process = &conn->process,
 		.caller = &e->caller,
+		.secrets = e->secrets,
 		.host_name = p->host_name,
 		.machine_id = p->machine_id[0] ? p->machine_id : NULL,
 	};
@@ -224,17 +222,18 @@ static int handle_message(struct worker *w, struct job *job)
 		r = build(w, conn, job, e, &event);
 	if (r < 0)
 		return r;
-	publish(w, event);
+	pipeline_publish(w->pipeline, event);
 	atomic_fetch_add_explicit(is_request ? &w->pipeline->counters.requests
 					     : &w->pipeline->counters.responses,
 				  1, memory_order_relaxed);
-	if (is_request && conn != &unknown)
+	if (is_request && conn != &unknown) {
+		openai_request_shed(e->request);
 		exchange_append(conn, TAKE_PTR(e));
+	}
 	return 0;
 }
 
-/* --- thread
- * -------------------------------------------------------------------------------------------------- */
+/* --- thread -------------------------------------------------------------------------- */
 
 static void handle(struct worker *w, struct job *job)
 {
@@ -262,6 +261,7 @@ static void *worker_main(void *arg)
 	void *items[64];
 	bool closed = false;
 
+	priority_set(BEHIND_NICE);
 	while (!closed) {
 		size_t n = queue_pop(w->jobs, items, ARRAY_SIZE(items), -1, &closed);
 		for (size_t i = 0; i < n; i++) {

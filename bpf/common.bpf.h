@@ -163,9 +163,18 @@ static __always_inline void proc_count(__u32 tgid, __u64 gen)
 	struct proc fresh = {.process_gen = gen, .conns = 1};
 	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
 
+	if (p && p->process_gen == gen) {
+		__sync_fetch_and_add(&p->conns, 1);
+		return;
+	}
+	/* Another thread may be here at the same time: only one entry is made, the other thread adds to it.
+	 */
+	if (!bpf_map_update_elem(&procs, &tgid, &fresh, p ? BPF_ANY : BPF_NOEXIST))
+		return;
+	p = bpf_map_lookup_elem(&procs, &tgid);
 	if (p && p->process_gen == gen)
 		__sync_fetch_and_add(&p->conns, 1);
-	else if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY))
+	else
 		count(COUNTER_PROC_TABLE_FULL, 0);
 }
 

@@ -4,12 +4,13 @@
 
 #include "common.bpf.h"
 
-static __always_inline void process_over_send(__u32 tgid, __u64 gen, __u32 type)
+/* False: no room in the ring. */
+static __always_inline bool process_over_send(__u32 tgid, __u64 gen, __u32 type)
 {
 	struct record_process *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
 	if (!rec) {
 		count(COUNTER_RING_FULL_CONTROL, 0);
-		return;
+		return false;
 	}
 	rec->header.type = type;
 	rec->header.len = sizeof(*rec);
@@ -18,6 +19,7 @@ static __always_inline void process_over_send(__u32 tgid, __u64 gen, __u32 type)
 	rec->tgid = tgid;
 	rec->pad = 0;
 	bpf_ringbuf_submit(rec, 0);
+	return true;
 }
 
 /* All connections of the process's image are gone. The agent ends those it knows; it also clears the entries
@@ -28,15 +30,19 @@ static __always_inline void process_over(__u32 tgid, __u32 type)
 	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
 	if (!p)
 		return;
-	if (!p->monitored && p->conns && type == RECORD_EXIT) {
-		p->dead = 1;
+	__u64 gen = p->process_gen;
+	bool monitored = p->monitored;
+
+	/* Two last threads may both come here: the first one sends. */
+	p->monitored = 0;
+	if (monitored && !process_over_send(tgid, gen, type)) {
+		p->dead = 1; /* the agent finds out by sweeping */
 		return;
 	}
-	bool monitored = p->monitored;
-	__u64 gen = p->process_gen;
-	/* Two last threads may both come here: one of them removes the entry. */
-	if (bpf_map_delete_elem(&procs, &tgid) == 0 && monitored)
-		process_over_send(tgid, gen, type);
+	if (p->conns && !monitored && type == RECORD_EXIT)
+		p->dead = 1;
+	else if (p->process_gen == gen)
+		bpf_map_delete_elem(&procs, &tgid);
 }
 
 SEC("raw_tp/sched_process_exec")

@@ -13,8 +13,10 @@
 
 /* How far below an outer call an inner one on the same connection may be. */
 #define NESTED_STACK_MAX 65536
+/* An older frame was left by an exception or a longjmp: an inner call begins right after its outer one. */
+#define NESTED_AGE_MAX_NS 100000000ULL
 
-/* --- entry --------------------------------------------------------------------------------------------- */
+/* --- entry --------------------------------------------------------------------------- */
 
 static __always_inline struct thread_calls *calls_get(__u64 id)
 {
@@ -31,13 +33,22 @@ static __always_inline struct thread_calls *calls_get(__u64 id)
  * (SSL_write_ex calling SSL_write_ex2 in OpenSSL 3.5). A call of the other direction within a call is one of
  * its own: node writes from the callback that tells the end of the handshake, inside the SSL_read that
  * completed it. */
-static __always_inline struct frame *frame_push(struct thread_calls *t, __u64 sp, __u64 ssl, __u8 dir)
+static __always_inline struct frame *frame_push(struct thread_calls *t, __u64 sp, __u64 ssl, __u8 dir,
+						__u64 now)
 {
 	struct frame *slot = NULL;
 
 	for (int i = 0; i < FRAMES_MAX; i++) {
 		struct frame *f = &t->frames[i];
-		if (f->sp > sp && f->ssl == ssl && f->dir == dir && f->sp - sp < NESTED_STACK_MAX) {
+		bool same = f->ssl == ssl && f->dir == dir;
+
+		/* Two probes on one function (a file reached by two identities), or a call that never
+		 * returned and is now made again from the same place: one frame, so that its bytes count
+		 * once. */
+		if (f->sp == sp && same)
+			return f;
+		if (f->sp > sp && same && f->sp - sp < NESTED_STACK_MAX &&
+		    now - f->ts_ns < NESTED_AGE_MAX_NS) {
 			count(COUNTER_NESTED, 0);
 			return NULL;
 		}
@@ -67,14 +78,15 @@ static __always_inline int call_enter(struct pt_regs *ctx, __u8 dir, __u64 writt
 	struct thread_calls *t = calls_get(bpf_get_current_pid_tgid());
 	if (!t)
 		return 0;
-	struct frame *f = frame_push(t, sp, ssl, dir);
+	__u64 now = bpf_ktime_get_ns();
+	struct frame *f = frame_push(t, sp, ssl, dir, now);
 	if (!f)
 		return 0;
 	f->sp = sp;
 	f->ssl = ssl;
 	f->buf = PT_REGS_PARM2(ctx);
 	f->written = written;
-	f->ts_ns = bpf_ktime_get_ns();
+	f->ts_ns = now;
 	f->dir = dir;
 	return 0;
 }
@@ -103,8 +115,7 @@ int ssl_read_ex(struct pt_regs *ctx)
 	return call_enter(ctx, RECORD_READ, PT_REGS_PARM4(ctx));
 }
 
-/* --- control records ---------------------------------------------------------------------------------------
- */
+/* --- control records ----------------------------------------------------------------- */
 
 /* For connections chosen by their first bytes, and for those whose record found no room before. */
 static __always_inline void open_send(struct conn *c, __u64 ssl)
@@ -170,8 +181,7 @@ static __always_inline void socket_send(struct conn *c)
 	bpf_ringbuf_submit(rec, 0);
 }
 
-/* --- data records
- * ------------------------------------------------------------------------------------------- */
+/* --- data records -------------------------------------------------------------------- */
 
 static __always_inline void data_fill(struct record_data *rec, struct conn *c, const struct frame *f,
 				      __u32 len)
@@ -370,11 +380,14 @@ int chain_send(struct pt_regs *ctx)
 	struct frame *f = frame_current();
 	struct conn *c = f ? conn_of_frame(f) : NULL;
 
-	return c ? call_send(ctx, c, f) : 0;
+	if (c)
+		return call_send(ctx, c, f);
+	if (f)
+		f->sp = 0;
+	return 0;
 }
 
-/* --- connections without a server name
- * ---------------------------------------------------------------------- */
+/* --- connections without a server name ----------------------------------------------- */
 
 /* Optional white space after the colon (RFC 9110 section 5.6.3) that is stepped over. */
 #define HOST_BLANKS_MAX 8
@@ -560,19 +573,17 @@ int chain_decide(struct pt_regs *ctx)
 	struct frame *f = frame_current();
 	struct conn *c = f ? conn_of_frame(f) : NULL;
 
-	if (!c)
-		return 0;
-	if (head_decides(c, f)) {
+	if (c && head_decides(c, f)) {
 		if (c->fd >= 0)
 			socket_send(c);
 		bpf_tail_call(ctx, &chain, CHAIN_SEND);
 	}
-	f->sp = 0;
+	if (f)
+		f->sp = 0;
 	return 0;
 }
 
-/* --- return ------------------------------------------------------------------------------------------------
- */
+/* --- return -------------------------------------------------------------------------- */
 
 static __always_inline __u64 bytes_carried(struct pt_regs *ctx, const struct frame *f)
 {

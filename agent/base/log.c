@@ -40,6 +40,18 @@ static bool site_allows(struct log_site *site, uint32_t *ret_suppressed)
 	return true;
 }
 
+/* File and process names are other people's: a line end among them would forge a line, an escape sequence
+ * would reach the reader's terminal. Beside C0 and DEL that takes C1, which UTF-8 spells C2 80 to C2 9F. */
+static void mask_controls(char *line)
+{
+	for (unsigned char *p = (unsigned char *)line; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+			p[0] = p[1] = '?';
+	}
+}
+
 void log_write(enum log_level level, struct log_site *site, const char *fmt, ...)
 {
 	static const char *const prefix[] = {"error: ", "warning: ", "", "debug: "};
@@ -49,6 +61,7 @@ void log_write(enum log_level level, struct log_site *site, const char *fmt, ...
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	mask_controls(line);
 
 	pthread_mutex_lock(&lock);
 	uint32_t suppressed = 0;

@@ -63,40 +63,51 @@ static bool has_room(const struct queue *q, uint64_t weight)
 	return q->len == 0 || (q->len < q->max_items && q->weight + weight <= q->max_weight);
 }
 
-bool queue_push(struct queue *q, void *item, uint64_t weight)
+/* Waits for the condition until end_ns (monotonic; UINT64_MAX: no limit). False: it is over. */
+static bool wait_until(struct queue *q, pthread_cond_t *cond, uint64_t end_ns)
 {
+	const struct timespec end = {
+		.tv_sec = (time_t)(end_ns / NSEC_PER_SEC),
+		.tv_nsec = (long)(end_ns % NSEC_PER_SEC),
+	};
+	if (end_ns == UINT64_MAX)
+		return pthread_cond_wait(cond, &q->lock) == 0;
+	return pthread_cond_timedwait(cond, &q->lock, &end) != ETIMEDOUT;
+}
+
+static uint64_t end_of(int timeout_ms)
+{
+	return timeout_ms < 0 ? UINT64_MAX : clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+}
+
+int queue_push_timed(struct queue *q, void *item, uint64_t weight, int timeout_ms)
+{
+	int r = 0;
+
 	pthread_mutex_lock(&q->lock);
-	if (!has_room(q, weight))
+	if (!has_room(q, weight)) {
+		uint64_t end_ns = end_of(timeout_ms);
 		q->waits++;
-	while (!q->closed && !has_room(q, weight))
-		pthread_cond_wait(&q->not_full, &q->lock);
-	bool open = !q->closed;
-	if (open) {
+		while (!q->closed && !has_room(q, weight) && wait_until(q, &q->not_full, end_ns))
+			;
+	}
+	if (q->closed)
+		r = -ESHUTDOWN;
+	else if (!has_room(q, weight))
+		r = -EAGAIN;
+	if (r == 0) {
 		q->items[(q->head + q->len) % q->max_items] = (struct item){item, weight};
 		q->len++;
 		q->weight += weight;
 		pthread_cond_signal(&q->not_empty);
 	}
 	pthread_mutex_unlock(&q->lock);
-	return open;
+	return r;
 }
 
-/* Must hold the lock. */
-static void wait_for_item(struct queue *q, int timeout_ms)
+bool queue_push(struct queue *q, void *item, uint64_t weight)
 {
-	struct timespec end;
-
-	if (timeout_ms < 0) {
-		while (q->len == 0 && !q->closed)
-			pthread_cond_wait(&q->not_empty, &q->lock);
-		return;
-	}
-	uint64_t end_ns = clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
-	end.tv_sec = (time_t)(end_ns / NSEC_PER_SEC);
-	end.tv_nsec = (long)(end_ns % NSEC_PER_SEC);
-	while (q->len == 0 && !q->closed)
-		if (pthread_cond_timedwait(&q->not_empty, &q->lock, &end) == ETIMEDOUT)
-			return;
+	return queue_push_timed(q, item, weight, -1) == 0;
 }
 
 size_t queue_pop(struct queue *q, void **ret_items, size_t max, int timeout_ms, bool *ret_closed)
@@ -104,7 +115,9 @@ size_t queue_pop(struct queue *q, void **ret_items, size_t max, int timeout_ms, 
 	size_t n = 0;
 
 	pthread_mutex_lock(&q->lock);
-	wait_for_item(q, timeout_ms);
+	uint64_t end_ns = end_of(timeout_ms);
+	while (q->len == 0 && !q->closed && wait_until(q, &q->not_empty, end_ns))
+		;
 	while (n < max && q->len > 0) {
 		ret_items[n++] = q->items[q->head].ptr;
 		q->weight -= q->items[q->head].weight;

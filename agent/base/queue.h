@@ -17,6 +17,9 @@ void queue_free(struct queue **queue); /* must be empty */
 /* Waits for room. False: the queue is closed, the item stays the caller's. */
 bool queue_push(struct queue *queue, void *item, uint64_t weight);
 
+/* The same, for at most timeout_ms (0: not at all). 0; -EAGAIN: still no room; -ESHUTDOWN: closed. */
+int queue_push_timed(struct queue *queue, void *item, uint64_t weight, int timeout_ms);
+
 /* Up to max items, waiting until there is one or timeout_ms has passed (-1: no limit).
  * The number given; 0 with *ret_closed true: closed and empty. */
 size_t queue_pop(struct queue *queue, void **ret_items, size_t max, int timeout_ms, bool *ret_closed);

@@ -23,6 +23,13 @@ struct event_connection {
 	const char *remote;
 };
 
+struct event_secrets;
+
+/* Copies the credentials of a request's headers (16 bytes and more; shorter ones are placeholders). 0;
+ * -ENOMEM. */
+int event_secrets_new(struct event_secrets **ret_secrets, const struct http_message *request);
+void event_secrets_free(struct event_secrets **secrets); /* clears them */
+
 /* What both events of an exchange share. Borrowed for the call. */
 struct event_context {
 	const char *message_id;			   /* UUIDv7 */
@@ -31,6 +38,8 @@ struct event_context {
 	const struct identity_caller *caller;	   /* or NULL: kind none */
 	const char *host_name;			   /* or NULL */
 	const char *machine_id;			   /* hashed, or NULL */
+	const struct event_secrets
+		*secrets; /* of the request: hidden wherever a response repeats them; or NULL */
 };
 
 /* One event: the text is JSON (RFC 8259), one line, no newline at its end, no deeper than

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event/common.h"
 
-#include <string.h>
-
 #include "base/macro.h"
+#include "event/secrets.h"
 
 /* None of these carries a credential; what is not here is not given. */
 static const char *const request_headers[] = {
@@ -28,35 +27,10 @@ static const char *const request_headers[] = {
 	"x-stainless-*",
 };
 
-static const char *const credential_headers[] = {
-	"api-key", "authorization", "cookie", "ocp-apim-subscription-key", "proxy-authorization", "x-api-key",
-};
-
-/* Shorter ones are placeholders ("dummy"), which may well stand in a text. */
-#define SECRET_MIN 16
-
-static bool is_credential(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(credential_headers); i++)
-		if (strcmp(name, credential_headers[i]) == 0)
-			return true;
-	return false;
-}
-
 /* Programs do put a key where it does not belong (a path, a field of the body, another header). */
-static void hide_credentials(struct json_text *w, const struct http_message *msg)
+static int hide(void *ctx, const char *value, size_t len)
 {
-	for (size_t i = 0; i < msg->n_headers; i++) {
-		if (!is_credential(msg->headers[i].name))
-			continue;
-		const char *value = msg->headers[i].value;
-		for (const char *p = value; *p; p++) /* after the scheme of an authorization */
-			if (*p == ' ' || *p == '\t')
-				value = p + 1;
-		size_t len = strlen(value);
-		if (len >= SECRET_MIN && json_text_hide(w, value, len) < 0)
-			return;
-	}
+	return json_text_hide(ctx, value, len);
 }
 
 static void put_request(struct json_text *w, const struct event_context *ctx, const struct http_message *msg,
@@ -87,7 +61,7 @@ int event_build_request(struct event **ret_event, const struct event_context *ct
 	int r = event_start(&m, ctx, time_ns, "Request");
 	if (r < 0)
 		return r;
-	hide_credentials(&m.json, msg);
+	(void)event_secrets_walk(msg, hide, &m.json);
 	put_request(&m.json, ctx, msg, req);
 	return event_finish(&m, ret_event);
 }

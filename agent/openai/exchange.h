@@ -107,6 +107,9 @@ struct openai_response {
  * not an error of the call: problem says what is wrong and body holds it. */
 int openai_request_new(struct openai_request **ret_req, const struct http_message *msg);
 void openai_request_free(struct openai_request **req);
+/* Drops what only the request's own event needs (messages, tools, parameters, body), so that a request that
+ * waits long for its response costs little. */
+void openai_request_shed(struct openai_request *req);
 
 /* req is NULL for a response whose request was not captured: it is read as a chat completion if it says it is
  * one. 0; -ENOMEM. */

@@ -150,6 +150,15 @@ int openai_request_new(struct openai_request **ret_req, const struct http_messag
 	return 0;
 }
 
+void openai_request_shed(struct openai_request *req)
+{
+	json_t **const values[] = {&req->messages, &req->tools, &req->parameters, &req->body};
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		json_decref(*values[i]);
+		*values[i] = NULL;
+	}
+}
+
 void openai_request_free(struct openai_request **req)
 {
 	struct openai_request *r = *req;
@@ -161,10 +170,7 @@ void openai_request_free(struct openai_request **req)
 	free(r->deployment_id);
 	free(r->model);
 	free(r->problem);
-	json_decref(r->messages);
-	json_decref(r->tools);
-	json_decref(r->parameters);
-	json_decref(r->body);
+	openai_request_shed(r);
 	free(r);
 	*req = NULL;
 }

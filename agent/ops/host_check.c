@@ -2,15 +2,13 @@
 #include "ops/host_check.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "base/macro.h"
 
@@ -53,29 +51,63 @@ const char *host_check_missing_capability(void)
 	return NULL;
 }
 
-static bool has_map(enum bpf_map_type type)
+enum answer { YES, NO, UNKNOWN };
+
+/* Asks the kernel itself: libbpf has probes of its own only from 0.7 on. Without permission, or short of
+ * memory or descriptors, the answer says nothing about the kernel. */
+static enum answer probe_map(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t max_entries,
+			     uint32_t flags)
 {
-	return libbpf_probe_bpf_map_type(type, NULL) == 1;
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = type;
+	attr.key_size = key_size;
+	attr.value_size = value_size;
+	attr.max_entries = max_entries;
+	attr.map_flags = flags;
+	long fd = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	if (fd >= 0) {
+		close((int)fd);
+		return YES;
+	}
+	return errno == EINVAL || errno == E2BIG || errno == ENOSYS ? NO : UNKNOWN;
 }
 
-static bool has_helper(enum bpf_prog_type type, enum bpf_func_id helper)
+static struct host_feature of_map(const char *name, enum answer answer, const char *detail)
 {
-	return libbpf_probe_bpf_helper(type, helper, NULL) == 1;
+	return (struct host_feature){
+		.name = name,
+		.checked = answer != UNKNOWN,
+		.present = answer == YES,
+		.required = true,
+		.detail = answer == UNKNOWN ? "not checked: permission to use bpf(2)" : detail,
+	};
 }
 
+static struct host_feature of_file(const char *name, const char *path, const char *detail)
+{
+	return (struct host_feature){
+		.name = name,
+		.checked = true,
+		.present = access(path, R_OK) == 0,
+		.required = true,
+		.detail = detail,
+	};
+}
+
+/* A kernel with the ring buffer (5.8) has the helpers that the programs call. */
 size_t host_check_features(struct host_feature *ret_features, size_t max)
 {
 	const struct host_feature all[] = {
-		{"btf", access(BTF_PATH, R_OK) == 0, true,
-		 BTF_PATH ": a kernel built with CONFIG_DEBUG_INFO_BTF"},
-		{"uprobes", access(UPROBE_PATH, R_OK) == 0, true, "a kernel built with CONFIG_UPROBE_EVENTS"},
-		{"ring-buffer", has_map(BPF_MAP_TYPE_RINGBUF), true, "Linux 5.8 or later"},
-		{"lpm-trie", has_map(BPF_MAP_TYPE_LPM_TRIE), true, "Linux 4.11 or later"},
-		{"program-array", has_map(BPF_MAP_TYPE_PROG_ARRAY), true, "Linux 4.2 or later"},
-		{"probe-read-user", has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_probe_read_user), true,
-		 "Linux 5.5 or later"},
-		{"attach-cookie", has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie), false,
-		 "Linux 5.15 or later; not used yet"},
+		of_file("btf", BTF_PATH, BTF_PATH ": a kernel built with CONFIG_DEBUG_INFO_BTF"),
+		of_file("uprobes", UPROBE_PATH, "a kernel built with CONFIG_UPROBE_EVENTS"),
+		of_map("ring-buffer",
+		       probe_map(BPF_MAP_TYPE_RINGBUF, 0, 0, (uint32_t)sysconf(_SC_PAGESIZE), 0),
+		       "Linux 5.8 or later"),
+		of_map("lpm-trie", probe_map(BPF_MAP_TYPE_LPM_TRIE, 8, 4, 1, BPF_F_NO_PREALLOC),
+		       "Linux 4.11 or later"),
+		of_map("program-array", probe_map(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0), "Linux 4.2 or later"),
 	};
 	size_t n = MIN(max, ARRAY_SIZE(all));
 	for (size_t i = 0; i < n; i++)
@@ -94,10 +126,11 @@ int host_check_or_explain(void)
 			missing);
 		return 3;
 	}
+	/* What could not be checked is left to the loader, which says why. */
 	struct host_feature features[16];
 	size_t n = host_check_features(features, ARRAY_SIZE(features));
 	for (size_t i = 0; i < n; i++) {
-		if (features[i].required && !features[i].present) {
+		if (features[i].required && features[i].checked && !features[i].present) {
 			fprintf(stderr, "oaitap: this kernel lacks what the agent needs: %s (%s)\n",
 				features[i].name, features[i].detail);
 			return 4;

@@ -8,13 +8,14 @@
 
 struct host_feature {
 	const char *name; /* static */
+	bool checked;	  /* false: this process may not find out; present is false then, detail says so */
 	bool present;
 	bool required;	    /* without it the agent cannot run; otherwise a detail is lost */
 	const char *detail; /* static: what it is for, or what to do without it */
 };
 
-/* Fills up to max features; the number of them. Needs no privilege itself, but some features cannot be seen
- * without. */
+/* Fills up to max features; the number of them. Needs no privilege itself, but without CAP_BPF the maps are
+ * not checked. Creates, and closes at once, one small map of each kind. */
 size_t host_check_features(struct host_feature *ret_features, size_t max);
 
 /* The first capability that the agent needs and this process lacks, or NULL. */

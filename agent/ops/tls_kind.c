@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/tls_kind.h"
 
-#include <gelf.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/macro.h"
+#include "probe/elf_symbols.h"
 
 const char *tls_kind_text(enum tls_kind kind)
 {
@@ -28,30 +26,6 @@ static bool base_name_begins(const char *path, const char *prefix)
 	return strncmp(slash ? slash + 1 : path, prefix, strlen(prefix)) == 0;
 }
 
-/* Go's linker puts build information into a section of this name. */
-static bool has_go_section(int fd)
-{
-	bool found = false;
-	char magic[SELFMAG];
-
-	if (pread(fd, magic, SELFMAG, 0) != SELFMAG || memcmp(magic, ELFMAG, SELFMAG) != 0 ||
-	    elf_version(EV_CURRENT) == EV_NONE)
-		return false;
-	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-	size_t names = 0;
-	if (elf && elf_kind(elf) == ELF_K_ELF && elf_getshdrstrndx(elf, &names) == 0) {
-		Elf_Scn *scn = NULL;
-		for (int i = 0; !found && i < 4096 && (scn = elf_nextscn(elf, scn)); i++) {
-			GElf_Shdr sh;
-			const char *name = gelf_getshdr(scn, &sh) ? elf_strptr(elf, names, sh.sh_name) : NULL;
-			found = name && strcmp(name, ".go.buildinfo") == 0;
-		}
-	}
-	if (elf)
-		elf_end(elf);
-	return found;
-}
-
 enum tls_kind tls_kind_of_file(int fd, const char *path)
 {
 	if (base_name_begins(path, "libssl.") || base_name_begins(path, "libssl-"))
@@ -62,5 +36,6 @@ enum tls_kind tls_kind_of_file(int fd, const char *path)
 		return TLS_NSS;
 	if (base_name_begins(path, "libjvm.so"))
 		return TLS_JAVA;
-	return has_go_section(fd) ? TLS_GO : TLS_NONE;
+	/* Go's linker puts build information into a section of this name. */
+	return elf_symbols_has_section(fd, ".go.buildinfo") == 1 ? TLS_GO : TLS_NONE;
 }

@@ -47,12 +47,18 @@ static int fail(char **ret_error, int r, const char *fmt, ...)
 }
 
 /* Before 5.11 BPF memory counts against this limit. Where it cannot be raised it may still do. */
-static void raise_memlock(void)
+static void raise_limits(void)
 {
+	struct rlimit files;
 	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 	if (setrlimit(RLIMIT_MEMLOCK, &all) < 0)
 		log_debug("RLIMIT_MEMLOCK stays as it is (%s); this matters only before Linux 5.11",
 			  strerror(errno));
+	/* Each probed file takes two dozen descriptors. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 }
 
 /* "api.openai.com" matches itself, hence the terminator; "*.x.y" what ends in ".x.y". */
@@ -146,7 +152,7 @@ int programs_load(struct programs **ret_programs, const struct programs_options 
 		return -ENOMEM;
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(on_libbpf_print);
-	raise_memlock();
+	raise_limits();
 	int r = load(p, options, ret_error);
 	if (r < 0) {
 		programs_free(&p);

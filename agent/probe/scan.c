@@ -7,10 +7,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/macro.h"
 
@@ -73,18 +78,61 @@ int scan_pids(scan_pid_fn fn, void *ctx)
 	return 0;
 }
 
+/* Opens for reading what a look (O_PATH) at it has found fit: only now a device or a pipe would notice. */
+static int reopen(int fd)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int r = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return r >= 0 ? r : -errno;
+}
+
+/* The path is the process's to change at any time: what it leads to must be the file that is mapped. Btrfs,
+ * overlayfs and their like tell stat() another device than the list of mappings; one of the two then is
+ * anonymous (major 0), and the inode number has to do. Two different disks are two different files. */
+static bool is_mapped_file(const struct stat *st, const struct scan_mapping *m)
+{
+	if (st->st_ino != m->inode)
+		return false;
+	bool same = major(st->st_dev) == m->dev_major && minor(st->st_dev) == m->dev_minor;
+	return same || major(st->st_dev) == 0 || m->dev_major == 0;
+}
+
+/* The process's own root: its links must not lead out of it into ours. Kernels with the ring buffer (5.8)
+ * have openat2() (5.6). */
+static int look_below_root(const struct scan_mapping *m)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", m->pid);
+	_cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root, m->path, &how, sizeof(how));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return is_mapped_file(&st, m) ? TAKE_FD(fd) : -ESTALE;
+}
+
 int scan_open_mapping(const struct scan_mapping *m)
 {
-	char path[PATH_MAX + 64];
+	char path[96];
+	struct stat st;
+
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, m->pid, m->start, m->end);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0)
-		return fd;
+	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
 	/* The range changes when part of it gets other permissions; without CAP_SYS_ADMIN the folder is
 	 * closed. */
-	snprintf(path, sizeof(path), "/proc/%d/root%s", m->pid, m->path);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd >= 0 ? fd : -errno;
+	if (fd < 0)
+		fd = look_below_root(m);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? reopen(fd) : -EINVAL;
 }
 
 static void scan_dir(const char *dir, const char *prefix, scan_file_fn fn, void *ctx)

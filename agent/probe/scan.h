@@ -28,7 +28,9 @@ typedef void (*scan_pid_fn)(void *ctx, pid_t pid);
 /* All processes. 0; negative errno. */
 int scan_pids(scan_pid_fn fn, void *ctx);
 
-/* The mapped file itself, deleted or not. A descriptor, or negative errno. */
+/* The mapped file itself, deleted or not; nothing but a regular file is ever opened. A descriptor for
+ * reading, or negative errno; -EINVAL: not a regular file; -ESTALE: the path no longer leads to the mapped
+ * file. */
 int scan_open_mapping(const struct scan_mapping *mapping);
 
 typedef void (*scan_file_fn)(void *ctx, const char *path);

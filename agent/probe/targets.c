@@ -2,6 +2,7 @@
 #include "probe/targets.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,13 +73,26 @@ void targets_free(struct targets **targets)
 	*targets = NULL;
 }
 
-/* An inode number is used again after its file is gone; the change time tells. */
+/* Names an attached file for as long as it is attached: its probes hold the inode. */
 static uint64_t identity_of(const struct stat *st)
 {
-	uint64_t key = map_mix(0, st->st_dev);
-	key = map_mix(key, st->st_ino);
-	key = map_mix(key, (uint64_t)st->st_ctim.tv_sec);
+	return map_mix(map_mix(0, st->st_dev), st->st_ino);
+}
+
+/* Of a file that was found useless nothing is held: its inode number may become another file's, which the
+ * change time tells. (An upgrade or a new link changes the time of an attached file, and must not attach it
+ * again.) */
+static uint64_t version_of(const struct stat *st)
+{
+	uint64_t key = map_mix(identity_of(st), (uint64_t)st->st_ctim.tv_sec);
 	return map_mix(key, (uint64_t)st->st_ctim.tv_nsec);
+}
+
+/* Failures that pass: the file is tried again later. */
+static bool is_transient(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EINTR ||
+	       error == -EAGAIN;
 }
 
 static int attach_functions(struct targets *t, struct target *target, int fd,
@@ -119,11 +133,11 @@ static int attach(struct targets *t, uint64_t identity, int fd, const char *name
 	return 1;
 }
 
-static void remember_checked(struct targets *t, uint64_t identity)
+static void remember_checked(struct targets *t, uint64_t version)
 {
 	if (map_len(t->checked) >= CHECKED_MAX)
 		map_clear(t->checked);
-	(void)map_put(t->checked, identity, t);
+	(void)map_put(t->checked, version, t);
 }
 
 int targets_add(struct targets *t, int fd, const char *name)
@@ -135,8 +149,8 @@ int targets_add(struct targets *t, int fd, const char *name)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return 0;
-	uint64_t identity = identity_of(&st);
-	if (map_get(t->files, identity) || map_get(t->checked, identity))
+	uint64_t identity = identity_of(&st), version = version_of(&st);
+	if (map_get(t->files, identity) || map_get(t->checked, version))
 		return 0;
 	atomic_fetch_add(&t->n_checked, 1);
 	int r = probe_functions_find(fd, symbols);
@@ -148,8 +162,8 @@ int targets_add(struct targets *t, int fd, const char *name)
 		atomic_fetch_add(&t->n_failed, 1);
 		log_warn("%s has OpenSSL functions but cannot be probed: %s", name, strerror(-r));
 	}
-	if (r <= 0)
-		remember_checked(t, identity);
+	if (r <= 0 && !is_transient(r))
+		remember_checked(t, version);
 	return r;
 }
 

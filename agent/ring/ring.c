@@ -12,6 +12,7 @@ struct ring {
 	struct ring_buffer *rb;
 	ring_record_fn fn;
 	void *ctx;
+	unsigned int batch; /* records given by this poll */
 	atomic_uint_least64_t records, bytes, bad;
 };
 
@@ -81,7 +82,7 @@ int ring_check(const void *data, size_t size, struct ring_record *ret_rec)
 	return 0;
 }
 
-/* Returns 0 always: a non-zero value would stop the drain. */
+/* A non-zero value stops the drain after this record (libbpf counts it as consumed). */
 static int on_sample(void *ctx, void *data, size_t size)
 {
 	struct ring *ring = ctx;
@@ -95,7 +96,7 @@ static int on_sample(void *ctx, void *data, size_t size)
 	if (rec.type == RECORD_DATA)
 		atomic_fetch_add_explicit(&ring->bytes, rec.data->payload_len, memory_order_relaxed);
 	ring->fn(ring->ctx, &rec);
-	return 0;
+	return ++ring->batch >= RING_BATCH ? -ECANCELED : 0;
 }
 
 int ring_new(struct ring **ret_ring, int map_fd, ring_record_fn fn, void *ctx)
@@ -126,7 +127,9 @@ void ring_free(struct ring **ring)
 
 int ring_poll(struct ring *ring, int timeout_ms)
 {
-	return ring_buffer__poll(ring->rb, timeout_ms);
+	ring->batch = 0;
+	int r = ring_buffer__poll(ring->rb, timeout_ms);
+	return r == -ECANCELED ? (int)ring->batch : r;
 }
 
 struct ring_stats ring_stats(const struct ring *ring)

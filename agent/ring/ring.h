@@ -23,8 +23,10 @@ struct ring_stats {
 int ring_new(struct ring **ret_ring, int map_fd, ring_record_fn fn, void *ctx);
 void ring_free(struct ring **ring);
 
-/* Gives what is there, waiting up to timeout_ms for the first. Number of records; negative errno (-EINTR
+/* Gives what is there, at most RING_BATCH records, waiting up to timeout_ms for the first: under load the
+ * ring is never empty, and the caller has other work too. Number of records; negative errno (-EINTR
  * included). */
+#define RING_BATCH 4096
 int ring_poll(struct ring *ring, int timeout_ms);
 
 /* Atomic reads: any thread. */

@@ -45,11 +45,11 @@ struct sink {
 int sink_store_open(struct sink **ret_sink, const char *path, char **ret_error);
 
 /* Standard output or any descriptor (borrowed). SINK_JSON: the exact text of each event and a newline.
- * SINK_PRETTY: see pretty.h; colour != 0 adds colours. Blocks while the reader is slow, also if fd is
- * non-blocking. 0; -ENOMEM.
+ * SINK_PRETTY: see pretty.h; colour != 0 adds colours. Waits for a slow reader, but not for one that
+ * stands still. 0; -ENOMEM.
  *
- * write: negative errno of write(2): -EPIPE when the reader is gone (SIGPIPE must be ignored). An event
- * counts as taken when all its bytes went out; given again, a half-written one continues where it stopped.
- * flush: nothing to do. */
+ * write: -EAGAIN: the reader took nothing for a second; or negative errno of write(2): -EPIPE when the reader
+ * is gone (SIGPIPE must be ignored). An event counts as taken when all its bytes went out; given again, a
+ * half-written one continues where it stopped. flush: nothing to do. */
 enum sink_format { SINK_JSON, SINK_PRETTY };
 int sink_stdout_new(struct sink **ret_sink, int fd, enum sink_format format, int colour);

@@ -2,10 +2,13 @@
 #include "sink/sink.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/macro.h"
@@ -13,6 +16,8 @@
 
 /* A block is bounded by the terminal's width times a few lines; this is far more. */
 #define MAX_BLOCK (1 << 20)
+
+#define STALL_MS 1000
 
 struct stdout_sink {
 	struct sink sink;
@@ -24,9 +29,22 @@ struct stdout_sink {
 	size_t torn_written; /* how much of it */
 };
 
+/* -EAGAIN: nobody has read for STALL_MS. What polls writable takes PIPE_BUF bytes without blocking (pipe(7)),
+ * so no write is longer than that but to a file, which never waits for a reader. */
 static int write_some(int fd, const char *data, size_t len, size_t *ret_written)
 {
+	struct stat st;
+	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	struct pollfd writable = {.fd = fd, .events = POLLOUT};
+
+	if (!is_file && len > PIPE_BUF)
+		len = PIPE_BUF;
 	for (;;) {
+		int ready = poll(&writable, 1, STALL_MS);
+		if (ready == 0)
+			return -EAGAIN;
+		if (ready < 0 && errno != EINTR)
+			return -errno;
 		ssize_t n = write(fd, data, len);
 		if (n == 0)
 			return -EIO;
@@ -34,13 +52,8 @@ static int write_some(int fd, const char *data, size_t len, size_t *ret_written)
 			*ret_written = (size_t)n;
 			return 0;
 		}
-		if (errno == EAGAIN) {
-			struct pollfd p = {.fd = fd, .events = POLLOUT};
-			if (poll(&p, 1, -1) < 0 && errno != EINTR)
-				return -errno;
-		} else if (errno != EINTR) {
+		if (errno != EINTR && errno != EAGAIN)
 			return -errno;
-		}
 	}
 }
 

@@ -154,10 +154,10 @@ static void on_record(void *ctx, const struct ring_record *rec)
 
 static void on_mapping(void *ctx, const struct scan_mapping *m)
 {
-	struct world *w = ctx;
+	struct targets *targets = ctx;
 	int fd = scan_open_mapping(m);
 	if (fd >= 0) {
-		assert_true(targets_add(w->targets, fd, m->path) >= 0);
+		assert_true(targets_add(targets, fd, m->path) >= 0);
 		close(fd);
 	}
 }
@@ -180,18 +180,19 @@ static pid_t spawn(char *const argv[], int *ret_go)
 }
 
 /* The child has mapped libssl once it waits for its byte. */
-static void attach_to(struct world *w, pid_t pid)
+static void attach_to(struct targets *targets, pid_t pid)
 {
-	for (int i = 0; i < 500 && targets_stats(w->targets).files_attached == 0; i++) {
+	for (int i = 0; i < 500 && targets_stats(targets).files_attached == 0; i++) {
 		usleep(10000);
-		assert_int_equal(scan_process(pid, on_mapping, w), 0);
+		assert_int_equal(scan_process(pid, on_mapping, targets), 0);
 	}
-	assert_true(targets_stats(w->targets).files_attached > 0);
+	assert_true(targets_stats(targets).files_attached > 0);
 }
 
 struct setup {
 	uint64_t ring_size, max_call;
-	bool drain_late; /* only when the child has ended */
+	bool attach_twice; /* as when one file is reached by two identities (overlayfs) */
+	bool drain_late;   /* only when the child has ended */
 	bool tolerate_jumps;
 };
 
@@ -216,7 +217,12 @@ static void world_run(struct world *w, const struct setup *setup, const char *co
 	assert_int_equal(targets_new(&w->targets, w->programs), 0);
 	assert_int_equal(ring_new(&w->ring, programs_ring_fd(w->programs), on_record, w), 0);
 	w->child = spawn(argv, &go);
-	attach_to(w, w->child);
+	attach_to(w->targets, w->child);
+	struct targets *again = NULL;
+	if (setup->attach_twice) {
+		assert_int_equal(targets_new(&again, w->programs), 0);
+		attach_to(again, w->child);
+	}
 	assert_int_equal(write(go, "x", 1), 1);
 	close(go);
 	while (waitpid(w->child, &w->status, WNOHANG) == 0)
@@ -228,6 +234,7 @@ static void world_run(struct world *w, const struct setup *setup, const char *co
 		;
 	assert_int_equal(ring_stats(w->ring).bad, 0);
 	assert_int_equal(programs_counters(w->programs, w->counters), 0);
+	targets_free(&again);
 	assert_true(WIFEXITED(w->status));
 	assert_int_equal(WEXITSTATUS(w->status), 0);
 }
@@ -353,6 +360,25 @@ static void test_write_inside_read(void **state)
 	assert_int_equal(s->received[1], 60);
 	assert_pattern(s, 0, 0, 750);
 	assert_int_equal(w.counters[COUNTER_NESTED].count, 0);
+	assert_no_loss(&w);
+	world_done(&w);
+}
+
+static void test_two_probes_count_once(void **state)
+{
+	const struct setup twice = {.attach_twice = true};
+	struct world w;
+	(void)state;
+	RUN(&w, &twice, "sni=api.openai.com", "write=20000", "read=300", "write_ex=7", "read_ex=9", "free");
+	/* The name is set twice too: the first connection ends before it carried anything. */
+	assert_int_equal(w.n_conns, 2);
+	assert_int_equal(w.conns[0].received[0] + w.conns[0].received[1], 0);
+	assert_int_equal(w.conns[0].closes, 1);
+	assert_int_equal(w.conns[1].received[0], 20007);
+	assert_int_equal(w.conns[1].received[1], 309);
+	assert_int_equal(w.conns[1].calls[0], 2);
+	assert_int_equal(w.conns[1].end[0], 20007);
+	assert_pattern(&w.conns[1], 0, 0, 20007);
 	assert_no_loss(&w);
 	world_done(&w);
 }
@@ -518,6 +544,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_call_limit_is_a_gap),
 		cmocka_unit_test(test_failed_calls_count_nothing),
 		cmocka_unit_test(test_write_inside_read),
+		cmocka_unit_test(test_two_probes_count_once),
 		cmocka_unit_test(test_other_hosts_send_nothing),
 		cmocka_unit_test(test_name_forms),
 		cmocka_unit_test(test_first_bytes_decide),

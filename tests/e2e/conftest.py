@@ -136,36 +136,25 @@ def raw(agent, sandbox, endpoint, quiet):
     return run
 
 
-# Where the load generator's servers listen: one answers at once, one after some milliseconds, still faster
-# than any model.
-LOAD_AT_ONCE, LOAD_PACED = "127.0.0.2", "127.0.0.3"
+# Where the load generator's server listens.
+LOAD_ADDRESS = "127.0.0.2"
 
 
 @pytest.fixture(scope="session")
 def loadgen(sandbox):
-    """The load generator, with both servers running."""
+    """The load generator, with its server running."""
     program = drive.BUILD / "loadgen"
     if not program.exists():
         pytest.fail(f"{program} is not built (make e2e-tools)")
-    servers = []
-    for address, delay in ((LOAD_AT_ONCE, ()), (LOAD_PACED, ("--delay", "10"))):
-        command = [
-            program,
-            "server",
-            "--cert",
-            sandbox.cert,
-            "--key",
-            sandbox.key,
-            "--address",
-            address,
-            *delay,
-        ]
-        servers.append(sandbox.spawn([*command, "--seconds", "3600"], stdout=subprocess.PIPE))
-        assert servers[-1].stdout.readline() == b"ready\n"
+    server = sandbox.spawn(
+        [program, "server", "--cert", sandbox.cert, "--key", sandbox.key, "--address", LOAD_ADDRESS]
+        + ["--seconds", "3600"],
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdout.readline() == b"ready\n"
     yield program
-    for server in servers:
-        sandboxes.end(server)
-        server.stdout.close()
+    sandboxes.end(server)
+    server.stdout.close()
 
 
 def wait_for(what, timeout=10):

@@ -59,6 +59,27 @@ static void test_error(void **state)
 	json_decref(json);
 }
 
+/* Servers repeat the key that they were given. */
+static void test_repeated_credential(void **state)
+{
+	static char name[] = "authorization", value[] = "Bearer sk-madeupmadeupmadeup12345";
+	static struct http_header header = {name, value};
+	const struct http_message asked = {.role = HTTP_REQUEST, .headers = &header, .n_headers = 1};
+	struct event_secrets *secrets = NULL;
+	(void)state;
+	assert_int_equal(event_secrets_new(&secrets, &asked), 0);
+	response.error =
+		json_pack("{s:s}", "message", "Incorrect API key provided: sk-madeupmadeupmadeup12345.");
+	context.secrets = secrets;
+	json_t *json = build_response(&request);
+	context.secrets = NULL;
+	check_text(json, "error/message", "Incorrect API key provided: [credential].");
+	assert_non_null(json_string_value(at(json, "problem")));
+	json_decref(json);
+	event_secrets_free(&secrets);
+	assert_null(secrets);
+}
+
 static void test_unknown_operation(void **state)
 {
 	(void)state;
@@ -205,14 +226,9 @@ static void test_outcomes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(test_response),
-		fresh(test_error),
-		fresh(test_unknown_operation),
-		fresh(test_bare),
-		fresh(test_orphan),
-		fresh(test_capture),
-		fresh(test_outcomes),
-		fresh(test_clocks_out_of_order),
+		fresh(test_response),	       fresh(test_error),    fresh(test_repeated_credential),
+		fresh(test_unknown_operation), fresh(test_bare),     fresh(test_orphan),
+		fresh(test_capture),	       fresh(test_outcomes), fresh(test_clocks_out_of_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

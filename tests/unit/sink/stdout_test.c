@@ -136,6 +136,34 @@ static void test_slow_reader(void **state)
 	sink->ops->free(&sink);
 }
 
+/* Nobody reads: the sink says so after a while rather than wait, and goes on exactly where it stopped. */
+static void test_reader_stands_still(void **state)
+{
+	(void)state;
+	struct sink *sink = NULL;
+	size_t taken = 9;
+	int fds[2];
+	_cleanup_free_ char *text = malloc(300001);
+	memset(text, 'x', 300000);
+	text[300000] = '\0';
+	struct event a = event_of("a", text);
+	struct event *const events[] = {&a};
+	pthread_t thread;
+	void *total;
+	assert_int_equal(pipe(fds), 0); /* blocking, as a terminal is */
+	assert_int_equal(sink_stdout_new(&sink, fds[1], SINK_JSON, 0), 0);
+	assert_int_equal(sink->ops->write(sink, events, 1, &taken), -EAGAIN);
+	assert_int_equal(taken, 0);
+	assert_int_equal(pthread_create(&thread, NULL, drain, &fds[0]), 0);
+	assert_int_equal(sink->ops->write(sink, events, 1, &taken), 0);
+	assert_int_equal(taken, 1);
+	close(fds[1]);
+	pthread_join(thread, &total);
+	assert_int_equal((size_t)total, 300001);
+	close(fds[0]);
+	sink->ops->free(&sink);
+}
+
 static void set_limit(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -187,7 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),	    cmocka_unit_test(test_pretty),
 		cmocka_unit_test(test_reader_gone), cmocka_unit_test(test_slow_reader),
-		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_torn),	    cmocka_unit_test(test_reader_stands_still),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guard.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "ops/host_check.h"
+
+static const struct host_feature *feature(const struct host_feature *all, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(all[i].name, name) == 0)
+			return &all[i];
+	fail_msg("no feature %s", name);
+	return NULL;
+}
+
+/* A process that may use bpf(2) gets a yes or a no; on kernels that run the agent, a yes. */
+static void test_with_privilege(void **state)
+{
+	static const char *const maps[] = {"ring-buffer", "lpm-trie", "program-array"};
+	struct host_feature all[16];
+	(void)state;
+	if (host_check_missing_capability()) {
+		print_message("skipped: needs CAP_BPF\n");
+		return;
+	}
+	size_t n = host_check_features(all, ARRAY_SIZE(all));
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		const struct host_feature *f = feature(all, n, maps[i]);
+		assert_true(f->checked);
+		assert_true(f->present);
+	}
+	assert_int_equal(host_check_features(all, 1), 1);
+}
+
+/* In a child, without privilege: 0 all as it should be. */
+static int look_unprivileged(void)
+{
+	struct host_feature all[16];
+	if (setgid(65534) < 0 || setuid(65534) < 0 || !host_check_missing_capability())
+		return 1;
+	size_t n = host_check_features(all, ARRAY_SIZE(all));
+	for (size_t i = 0; i < n; i++) {
+		/* Nothing that the kernel has may be called missing; what was not seen says so. */
+		if (all[i].checked && !all[i].present && strcmp(all[i].name, "ring-buffer") == 0)
+			return 2;
+		if (!all[i].checked && (all[i].present || !strstr(all[i].detail, "not checked")))
+			return 3;
+	}
+	return host_check_or_explain() == 3 ? 0 : 4;
+}
+
+static void test_without_privilege(void **state)
+{
+	int status = 0;
+	(void)state;
+	if (getuid() != 0) {
+		print_message("skipped: needs root\n");
+		return;
+	}
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(look_unprivileged());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_with_privilege),
+		cmocka_unit_test(test_without_privilege),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
