@@ -36,7 +36,7 @@ for group; do
 		ubuntu) bpftool_there || wanted="$wanted linux-tools-common linux-tools-generic" ;;
 		*) bpftool_there || wanted="$wanted bpftool" ;;
 		esac
-		package libc6-dev libbpf-dev libelf-dev libjansson-dev libcyaml-dev libyaml-dev libsqlite3-dev libssl-dev
+		package libc6-dev libbpf-dev libjansson-dev libcyaml-dev libyaml-dev libsqlite3-dev libssl-dev
 		;;
 	test)
 		package libcmocka-dev
