@@ -14,6 +14,9 @@
 #include "base/macro.h"
 #include "pipeline_internal.h"
 
+/* Body bytes of unfinished messages, all connections together. */
+#define BODIES_MAX (256ULL << 20)
+
 void pipeline_publish(struct pipeline *p, struct event *event)
 {
 	struct shared_event *shared = malloc(sizeof(*shared));
@@ -88,6 +91,8 @@ int pipeline_start(struct pipeline **ret_pipeline, const struct pipeline_options
 	p->options = *options;
 	p->limits = http_limits_default;
 	p->limits.max_body = options->config->max_body;
+	p->limits.budget = &p->bodies;
+	p->bodies.max = MAX(BODIES_MAX, 4 * options->config->max_body);
 	p->started_ns = clock_mono_ns();
 	read_host(p);
 	int r = start_outlets(p);

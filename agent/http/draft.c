@@ -6,12 +6,21 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "http/http_conn.h"
 
 #define MARKS_FIRST 8
 
-int http_draft_init(struct http_draft *draft, size_t max_body)
+/* The kept body leaves the draft. */
+static void give_back(struct http_draft *draft)
 {
-	*draft = (struct http_draft){};
+	if (draft->budget)
+		draft->budget->used -= draft->body.len;
+	draft->full = false;
+}
+
+int http_draft_init(struct http_draft *draft, size_t max_body, struct http_budget *budget)
+{
+	*draft = (struct http_draft){.budget = budget};
 	buf_init(&draft->body, max_body);
 	return sha256_new(&draft->sha);
 }
@@ -19,6 +28,7 @@ int http_draft_init(struct http_draft *draft, size_t max_body)
 void http_draft_done(struct http_draft *draft)
 {
 	http_message_free(&draft->msg);
+	give_back(draft);
 	buf_done(&draft->body);
 	sha256_free(&draft->sha);
 }
@@ -42,6 +52,7 @@ int http_draft_begin(struct http_draft *draft, enum http_role role, uint64_t con
 void http_draft_drop(struct http_draft *draft)
 {
 	http_message_free(&draft->msg);
+	give_back(draft);
 	buf_done(&draft->body);
 }
 
@@ -75,6 +86,23 @@ static void keep_tail(struct http_draft *draft, const uint8_t *data, size_t len)
 	draft->tail_len = old + len;
 }
 
+static int keep_body(struct http_draft *draft, const uint8_t *data, size_t len)
+{
+	size_t keep = draft->full ? 0 : MIN(len, draft->body.max - draft->body.len);
+	if (draft->budget)
+		keep = MIN(keep, draft->budget->max - draft->budget->used);
+	draft->full = keep < len;
+	/* A first copy into an absent buffer would still allocate with nothing to keep. */
+	if (!keep)
+		return 0;
+	int r = buf_append(&draft->body, data, keep);
+	if (r < 0)
+		draft->full = true;
+	else if (draft->budget)
+		draft->budget->used += keep;
+	return r;
+}
+
 int http_draft_body(struct http_draft *draft, const uint8_t *data, size_t len, uint64_t piece, uint64_t ts_ns)
 {
 	struct http_message *msg = draft->msg;
@@ -86,12 +114,8 @@ int http_draft_body(struct http_draft *draft, const uint8_t *data, size_t len, u
 	}
 	if (draft->stream)
 		keep_tail(draft, data, len);
-	/* A first copy into an absent buffer would still allocate with nothing to keep. */
-	size_t keep = MIN(len, draft->body.max - draft->body.len);
-	if (keep) {
-		int added = buf_append(&draft->body, data, keep);
-		r = r < 0 ? r : added;
-	}
+	int kept = keep_body(draft, data, len);
+	r = r < 0 ? r : kept;
 	sha256_update(draft->sha, data, len);
 	msg->body_total += len;
 	msg->last_ts_ns = ts_ns;
@@ -116,6 +140,7 @@ struct http_message *http_draft_finish(struct http_draft *draft, enum http_end e
 	msg->body_sha256_valid = end == HTTP_END_COMPLETE && msg->missing_bytes == 0;
 	msg->body_len = draft->body.len;
 	msg->body = draft->body.data;
+	give_back(draft);
 	draft->body.data = NULL;
 	draft->body.len = draft->body.cap = 0;
 	return msg;

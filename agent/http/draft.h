@@ -15,10 +15,14 @@
 #define DRAFT_MARKS_MAX 1024
 #define DRAFT_TAIL_LEN	32
 
+struct http_budget;
+
 struct http_draft {
 	struct http_message *msg; /* owned; NULL: none is being read */
 	struct buf body;
-	struct sha256 *sha; /* owned */
+	struct http_budget *budget; /* of all connections, borrowed; or NULL */
+	bool full;		    /* something was not kept, so nothing after it is */
+	struct sha256 *sha;	    /* owned */
 	size_t marks_cap;
 	uint64_t piece;		      /* the captured piece that brought the last body byte */
 	bool flawed;		      /* malformed, though its framing is clear */
@@ -28,7 +32,7 @@ struct http_draft {
 };
 
 /* 0; -ENOMEM. */
-int http_draft_init(struct http_draft *draft, size_t max_body);
+int http_draft_init(struct http_draft *draft, size_t max_body, struct http_budget *budget);
 void http_draft_done(struct http_draft *draft);
 
 /* Begins a message; there must be none. 0; -ENOMEM. */

@@ -78,7 +78,7 @@ int http1_new(struct http1 **ret_parser, enum http_role role, uint64_t conn_id,
 	p->ops = ops;
 	p->ctx = ctx;
 	buf_init(&p->head, limits->max_head);
-	int r = http_draft_init(&p->draft, limits->max_body);
+	int r = http_draft_init(&p->draft, limits->max_body, limits->budget);
 	if (r < 0)
 		return r;
 	*ret_parser = TAKE_PTR(p);

@@ -15,12 +15,19 @@
 
 #include "http/message.h"
 
+/* Body bytes that several connections keep of messages not yet given; used by one thread. What would go over
+ * max is hashed and counted but not kept, as if max_body had been reached. */
+struct http_budget {
+	uint64_t used, max;
+};
+
 struct http_limits {
 	size_t max_head; /* bytes of start line and headers together, and of chunk extensions and trailers */
-	size_t max_headers;    /* number of header fields */
-	size_t max_body;       /* body bytes kept per message; the rest is hashed and counted */
-	size_t max_pending;    /* requests without a response on one connection */
-	uint64_t done_idle_ns; /* see http_conn_idle() */
+	size_t max_headers;	    /* number of header fields */
+	size_t max_body;	    /* body bytes kept per message; the rest is hashed and counted */
+	size_t max_pending;	    /* requests without a response on one connection */
+	struct http_budget *budget; /* shared, borrowed; or NULL */
+	uint64_t done_idle_ns;	    /* see http_conn_idle() */
 };
 
 extern const struct http_limits http_limits_default;
