@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/log.h"
 #include "base/macro.h"
 #include "pipeline_internal.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Joins the stages and owns the threads: one capture thread (ring, stream, http), workers (openai, identity,
- * event), one publisher (sinks). A connection is one worker's for its whole life, so its events keep their
+ * event), one thread a sink. A connection is one worker's for its whole life, so its events keep their
  * order. */
 
 #include <stddef.h>
@@ -22,8 +22,8 @@ struct pipeline_options {
 	const struct config *config;		/* borrowed for the pipeline's life */
 	struct programs *programs;		/* borrowed */
 	const struct identity_key *key;		/* borrowed */
-	struct sink *sinks[PIPELINE_SINKS_MAX]; /* borrowed; used by the publisher thread alone until
-						   pipeline_stop() */
+	struct sink *sinks[PIPELINE_SINKS_MAX]; /* borrowed; each used by its own thread alone until
+						   pipeline_stop(); the store first */
 	size_t n_sinks;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The publishers: one thread a sink. */
+/* The sinks' threads, one each. */
 
 #include "pipeline_internal.h"
 

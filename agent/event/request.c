@@ -27,12 +27,6 @@ static const char *const request_headers[] = {
 	"x-stainless-*",
 };
 
-/* Programs do put a key where it does not belong (a path, a field of the body, another header). */
-static int hide(void *ctx, const char *value, size_t len)
-{
-	return json_text_hide(ctx, value, len);
-}
-
 static void put_request(struct json_text *w, const struct event_context *ctx, const struct http_message *msg,
 			const struct openai_request *req)
 {
@@ -61,7 +55,8 @@ int event_build_request(struct event **ret_event, const struct event_context *ct
 	int r = event_start(&m, ctx, time_ns, "Request");
 	if (r < 0)
 		return r;
-	(void)event_secrets_walk(msg, hide, &m.json);
+	/* Programs do put a key where it does not belong (a path, a field of the body, another header). */
+	event_secrets_hide_headers(&m.json, msg);
 	put_request(&m.json, ctx, msg, req);
 	return event_finish(&m, ret_event);
 }

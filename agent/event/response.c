@@ -97,12 +97,6 @@ static void put_response(struct json_text *w, const struct event_context *ctx, c
 	event_put_problem(w, msg, resp->whole, resp->problem);
 }
 
-/* Servers repeat the key that they were given. */
-static int hide(void *ctx, const char *value, size_t len)
-{
-	return json_text_hide(ctx, value, len);
-}
-
 int event_build_response(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
 			 const struct http_message *msg, const struct openai_request *req,
 			 const struct openai_response *resp, uint64_t request_first_ts_ns)
@@ -111,7 +105,8 @@ int event_build_response(struct event **ret_event, const struct event_context *c
 	int r = event_start(&m, ctx, time_ns, "Response");
 	if (r < 0)
 		return r;
-	(void)event_secrets_each(ctx->secrets, hide, &m.json);
+	/* Servers repeat the key that they were given. */
+	event_secrets_hide_kept(&m.json, ctx->secrets);
 	put_response(&m.json, ctx, msg, req, resp, request_first_ts_ns);
 	return event_finish(&m, ret_event);
 }

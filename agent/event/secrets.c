@@ -30,8 +30,9 @@ static bool is_credential(const char *name)
 	return false;
 }
 
-int event_secrets_walk(const struct http_message *msg, int (*fn)(void *ctx, const char *value, size_t len),
-		       void *ctx)
+/* Calls fn for each credential in a message's headers; stops when it fails and returns its error. */
+static int walk(const struct http_message *msg, int (*fn)(void *ctx, const char *value, size_t len),
+		void *ctx)
 {
 	for (size_t i = 0; i < msg->n_headers; i++) {
 		if (!is_credential(msg->headers[i].name))
@@ -62,7 +63,7 @@ int event_secrets_new(struct event_secrets **ret_secrets, const struct http_mess
 	struct event_secrets *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	int r = event_secrets_walk(request, keep, s);
+	int r = walk(request, keep, s);
 	if (r < 0) {
 		event_secrets_free(&s);
 		return r;
@@ -84,13 +85,19 @@ void event_secrets_free(struct event_secrets **secrets)
 	*secrets = NULL;
 }
 
-int event_secrets_each(const struct event_secrets *secrets,
-		       int (*fn)(void *ctx, const char *value, size_t len), void *ctx)
+static int hide(void *ctx, const char *value, size_t len)
 {
-	for (size_t i = 0; secrets && i < secrets->n; i++) {
-		int r = fn(ctx, secrets->values[i], strlen(secrets->values[i]));
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return json_text_hide(ctx, value, len);
+}
+
+void event_secrets_hide_headers(struct json_text *w, const struct http_message *request)
+{
+	(void)walk(request, hide, w);
+}
+
+void event_secrets_hide_kept(struct json_text *w, const struct event_secrets *secrets)
+{
+	for (size_t i = 0; secrets && i < secrets->n; i++)
+		if (json_text_hide(w, secrets->values[i], strlen(secrets->values[i])) < 0)
+			return;
 }

@@ -5,12 +5,11 @@
  * API key provided: ..."). Cleared when freed. */
 
 #include "event/event.h"
+#include "event/json_text.h"
 
-/* Calls fn for each credential in a message's headers; value is borrowed for the call. Stops when fn fails
- * and returns its error. */
-int event_secrets_walk(const struct http_message *msg, int (*fn)(void *ctx, const char *value, size_t len),
-		       void *ctx);
+/* Hides what is a credential in the headers of a request from what is written from now on. More than the
+ * writer can hold are left out. */
+void event_secrets_hide_headers(struct json_text *w, const struct http_message *request);
 
-/* Calls fn for each credential that is kept; secrets may be NULL. */
-int event_secrets_each(const struct event_secrets *secrets,
-		       int (*fn)(void *ctx, const char *value, size_t len), void *ctx);
+/* Hides what is kept; secrets may be NULL. */
+void event_secrets_hide_kept(struct json_text *w, const struct event_secrets *secrets);

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Where events go. A sink is a table of operations; adding one is one file and one line in the pipeline.
- * All calls come from the publisher thread. */
+ * All calls to one sink come from its own thread. */
 
 #include <stddef.h>
 
