@@ -154,8 +154,13 @@ static const struct {
 	[COUNTER_PROC_TABLE_FULL] = {"process-table-full", false},
 	[COUNTER_THREAD_TABLE_FULL] = {"thread-table-full", false},
 	[COUNTER_SCRATCH_FULL] = {"scratch-full", false},
+	[COUNTER_HELLO_CUT] = {"hello-cut", false},
 	[COUNTER_NESTED] = {"nested", false},
 	[COUNTER_UNDECIDED] = {"undecided", false},
+	[COUNTER_TWICE] = {"twice", false},
+	[COUNTER_HELLOS] = {"hellos", false},
+	[COUNTER_SKIPPED] = {"skipped", true},
+	[COUNTER_SENDFILE] = {"sendfile", true},
 	[COUNTER_HTTP2_UNNAMED] = {"http2-unnamed", false},
 };
 

@@ -291,6 +291,7 @@ static __always_inline void open_fill(struct record_open *rec, struct conn *c, _
 	rec->parent_tgid = BPF_CORE_READ(leader, real_parent, tgid);
 	rec->uid = (__u32)owner;
 	rec->gid = owner >> 32;
+	rec->file_id = 0;
 	rec->role = c->role;
 	bpf_probe_read_kernel(rec->comm, sizeof(rec->comm), &leader->comm);
 }

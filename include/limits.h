@@ -31,3 +31,6 @@
 #define OAITAP_PROCS_MAX   16384U
 #define OAITAP_THREADS_MAX 32768U
 #define OAITAP_SCRATCH_MAX 1024U
+
+/* Sockets whose ClientHello named an AI host and about which nothing has been decided yet. */
+#define OAITAP_FLOWS_MAX 16384U

@@ -19,6 +19,7 @@ enum record_type {
 	RECORD_CLOSE,	 /* struct record_close */
 	RECORD_EXEC,	 /* struct record_process: the connections of the old image are gone */
 	RECORD_EXIT,	 /* struct record_process: the process has no thread left */
+	RECORD_HELLO,	 /* struct record_hello: a TLS ClientHello that names an AI host has left */
 };
 
 enum record_dir { RECORD_WRITE = 0, RECORD_READ = 1 };
@@ -31,6 +32,9 @@ enum record_loss {
 	RECORD_LOSS_RING_FULL,
 	RECORD_LOSS_CALL_LIMIT,
 	RECORD_LOSS_FAULT,
+	RECORD_LOSS_SENDFILE, /* sent from a file by the kernel (SSL_sendfile): never in the process's memory
+			       */
+	RECORD_LOSS_SKIPPED,  /* the agent asked for it */
 };
 
 struct record_header {
@@ -52,6 +56,7 @@ struct record_open {
 	__u32 parent_tgid;
 	__u32 uid;
 	__u32 gid;
+	__u32 file_id; /* of the probed file, as attachment_new() was told; 0: this kernel cannot tell */
 	__u8 role;     /* enum record_role */
 	__u8 named;    /* 1: chosen by its server name; 0: by its first bytes */
 	__u16 sni_len; /* without NUL */
@@ -76,9 +81,11 @@ struct record_data {
 	__u8 payload[]; /* RECORD_DATA */
 };
 
+/* The socket under a connection. Sent once, when it is certain. */
 struct record_socket {
 	struct record_header header;
 	__u64 conn_id;
+	__u64 cookie;	/* of the socket, as in struct record_hello; 0: it has none (yet) */
 	__u8 local[16]; /* network byte order; IPv4 in the first four bytes */
 	__u8 remote[16];
 	__u16 family; /* AF_INET or AF_INET6 */
@@ -104,6 +111,35 @@ struct record_process {
 	__u32 pad;
 };
 
+/* A connection to an AI host, seen on its way out whether or not the program can be read. */
+struct record_hello {
+	struct record_header header;
+	__u64 cookie; /* of the socket: unique until reboot (SO_COOKIE of socket(7)); key of map `flows` */
+	__u64 ts_ns;
+	__u64 process_gen; /* of the process that called connect(); 0: not known, and so the next six */
+	__u64 start_boot_ns;
+	__u64 cgroup_id;
+	__u32 tgid;
+	__u32 parent_tgid;
+	__u32 uid;
+	__u32 gid;
+	char comm[16];	/* of the thread group leader */
+	__u8 local[16]; /* as in struct record_socket */
+	__u8 remote[16];
+	__u16 family;
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 sni_len; /* without NUL, at least 1 */
+	char sni[OAITAP_NAME_MAX];
+};
+
+/* Map `flows`: by socket cookie, for sockets that a record_hello told of. The agent removes what it is done
+ * with; the oldest go when it is full. */
+struct flow {
+	__u64 bytes_out; /* TCP payload that the peer has acknowledged */
+	__u64 bytes_in;	 /* TCP payload received */
+};
+
 /* Counters of the BPF programs, one slot each in the map `counters`. */
 enum counter {
 	COUNTER_RING_FULL_DATA,	   /* data records for which the ring had no room */
@@ -114,8 +150,13 @@ enum counter {
 	COUNTER_PROC_TABLE_FULL,
 	COUNTER_THREAD_TABLE_FULL, /* calls of threads that found no place */
 	COUNTER_SCRATCH_FULL,	   /* names and first writes that could not be looked at */
+	COUNTER_HELLO_CUT,	   /* ClientHellos whose server name is not in their first packet */
 	COUNTER_NESTED,	   /* calls within a call on the same connection: counted once, in the outer one */
 	COUNTER_UNDECIDED, /* unnamed connections given up: first writes too long, or too many */
+	COUNTER_TWICE,	   /* calls for which two attachments fired: one file under two identities */
+	COUNTER_HELLOS,	   /* ClientHellos seen, of any host */
+	COUNTER_SKIPPED,   /* calls, and bytes in them, that the agent asked to skip */
+	COUNTER_SENDFILE,  /* calls of SSL_sendfile; bytes */
 	COUNTER_HTTP2_UNNAMED, /* unnamed connections that speak HTTP/2: their host cannot be read here */
 	COUNTER_MAX,
 };
@@ -170,12 +211,14 @@ struct host_key {
 };
 
 _Static_assert(sizeof(struct record_header) == 8, "record_header");
-_Static_assert(sizeof(struct record_open) == 352, "record_open");
-_Static_assert(__builtin_offsetof(struct record_open, comm) == 80, "record_open.comm");
+_Static_assert(sizeof(struct record_open) == 360, "record_open");
+_Static_assert(__builtin_offsetof(struct record_open, comm) == 84, "record_open.comm");
 _Static_assert(sizeof(struct record_data) == 64, "record_data");
 _Static_assert(__builtin_offsetof(struct record_data, payload) == 64, "record_data.payload");
-_Static_assert(sizeof(struct record_socket) == 56, "record_socket");
+_Static_assert(sizeof(struct record_socket) == 64, "record_socket");
 _Static_assert(sizeof(struct record_close) == 48, "record_close");
+_Static_assert(sizeof(struct record_hello) == 376, "record_hello");
+_Static_assert(sizeof(struct flow) == 16, "flow");
 _Static_assert(sizeof(struct record_process) == 32, "record_process");
 _Static_assert(sizeof(struct conn_key) == 16, "conn_key");
 _Static_assert(sizeof(struct conn) == 48, "conn");

@@ -280,6 +280,10 @@ static const char *gap_name(enum gap_reason reason)
 		return "ring-full";
 	case GAP_LIMIT:
 		return "call-limit";
+	case GAP_SKIPPED:
+		return "skipped";
+	case GAP_SENDFILE:
+		return "sendfile";
 	case GAP_FAULT:
 		return "fault";
 	case GAP_NONE:

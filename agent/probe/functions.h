@@ -4,22 +4,16 @@
 /* The OpenSSL functions that carry a probe. Write functions first: they are attached first, so that the
  * request that decides about a connection is not missed. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "include/functions.h"
 #include "probe/elf_symbols.h"
 
-enum probe_function {
-	PROBE_SSL_WRITE,
-	PROBE_SSL_WRITE_EX,
-	PROBE_SSL_CTRL,
-	PROBE_SSL_READ,
-	PROBE_SSL_READ_EX,
-	PROBE_SSL_SET_FD,
-	PROBE_SSL_FREE,
-	PROBE_FUNCTIONS,
-};
-
 extern const char *const probe_function_names[PROBE_FUNCTIONS];
+
+/* It has a program on its return as well. */
+bool probe_function_carries_data(enum probe_function function);
 
 /* Looks for all of them. A file is of use if it has a function that writes and one that reads: number of
  * functions found, 0 if it is of no use, negative as elf_symbols_find(). */

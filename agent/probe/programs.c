@@ -23,10 +23,6 @@ struct programs {
 	int conns_fd, procs_fd, counters_fd;
 };
 
-struct programs_link {
-	struct bpf_link *entry, *ret;
-};
-
 /* libbpf explains itself at length; what matters is turned into one line by us. */
 static int on_libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -196,53 +192,39 @@ static struct bpf_program *entry_program(const struct oaitap_bpf *skel, enum pro
 		return skel->progs.ssl_set_fd;
 	case PROBE_SSL_FREE:
 		return skel->progs.ssl_free;
-	case PROBE_FUNCTIONS:
+	default:
 		break;
 	}
 	return NULL;
 }
 
-static bool carries_data(enum probe_function function)
+bool programs_has_multi(const struct programs *p)
 {
-	return function == PROBE_SSL_WRITE || function == PROBE_SSL_WRITE_EX || function == PROBE_SSL_READ ||
-	       function == PROBE_SSL_READ_EX;
+	(void)p;
+	return false;
 }
 
-int programs_attach(struct programs *p, enum probe_function function, const char *path, uint64_t file_offset,
-		    struct programs_link **ret_link)
+bool programs_has_cookie(const struct programs *p)
 {
-	struct programs_link *link = calloc(1, sizeof(*link));
-	if (!link)
-		return -ENOMEM;
-	/* The return first: an entry without its return would only fill frames. */
-	if (carries_data(function)) {
-		link->ret = bpf_program__attach_uprobe(p->skel->progs.ssl_data_return, true, -1, path,
-						       file_offset);
-		if (!link->ret) {
-			int r = -errno;
-			programs_detach(&link);
-			return r;
-		}
-	}
-	link->entry =
-		bpf_program__attach_uprobe(entry_program(p->skel, function), false, -1, path, file_offset);
-	if (!link->entry) {
-		int r = -errno;
-		programs_detach(&link);
-		return r;
-	}
-	*ret_link = link;
-	return 0;
+	(void)p;
+	return false;
 }
 
-void programs_detach(struct programs_link **link)
+int programs_multi_fd(const struct programs *p, bool is_return)
 {
-	if (!*link)
-		return;
-	bpf_link__destroy((*link)->entry);
-	bpf_link__destroy((*link)->ret);
-	free(*link);
-	*link = NULL;
+	(void)p;
+	(void)is_return;
+	return -ENOTSUP;
+}
+
+struct bpf_program *programs_entry(const struct programs *p, enum probe_function function)
+{
+	return entry_program(p->skel, function);
+}
+
+struct bpf_program *programs_return(const struct programs *p)
+{
+	return p->skel->progs.ssl_data_return;
 }
 
 int programs_counters(const struct programs *p, struct counter_value ret_values[static COUNTER_MAX])

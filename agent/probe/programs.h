@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "include/records.h"
+#include "probe/features.h"
 #include "probe/functions.h"
 
 struct programs;
@@ -17,6 +18,15 @@ struct programs_options {
 	uint64_t max_call;  /* bytes of one call that are copied */
 	char *const *hosts; /* patterns, lower case: "name" or "*.suffix" */
 	size_t n_hosts;
+	bool servers;			 /* record what this host's programs are asked, too (capture.roles) */
+	const struct features *features; /* borrowed for the call */
+};
+
+/* What is in use; why not, where it is not (static text), or NULL. */
+struct programs_state {
+	const char *sockets; /* "sock_send_length", "tcp_sendmsg", or NULL: only SSL_set_fd tells */
+	bool hello;	     /* ClientHellos are looked at */
+	char *why_no_hello;  /* borrowed */
 };
 
 /* Loads the programs, fills the host table and attaches to exec and exit. On failure *ret_error is one line
@@ -27,12 +37,13 @@ void programs_free(struct programs **programs);
 
 int programs_ring_fd(const struct programs *programs);
 
-/* Links of one function (entry, and return where it carries data), closed by programs_detach(). */
-struct programs_link;
-/* path: of the file, opened by the kernel during the call. 0; negative errno. */
-int programs_attach(struct programs *programs, enum probe_function function, const char *path,
-		    uint64_t file_offset, struct programs_link **ret_link);
-void programs_detach(struct programs_link **link);
+/* For attachment_new(). With features.multi the multi programs are loaded, else those of each function. */
+struct bpf_program;
+bool programs_has_multi(const struct programs *programs);
+bool programs_has_cookie(const struct programs *programs);
+int programs_multi_fd(const struct programs *programs, bool is_return);
+struct bpf_program *programs_entry(const struct programs *programs, enum probe_function function);
+struct bpf_program *programs_return(const struct programs *programs);
 
 /* 0; negative errno. Any thread. */
 int programs_counters(const struct programs *programs, struct counter_value ret_values[static COUNTER_MAX]);
@@ -43,6 +54,19 @@ int programs_conn_find(const struct programs *programs, const struct conn_key *k
 /* The same, and removes it. */
 int programs_conn_take(struct programs *programs, const struct conn_key *key, uint64_t conn_id,
 		       struct conn *ret_conn);
+
+/* What the agent orders for one connection. */
+enum programs_order { PROGRAMS_IGNORE, PROGRAMS_SKIP };
+/* PROGRAMS_SKIP: bytes of this direction before offset `until` are not copied, a gap (RECORD_LOSS_SKIPPED)
+ * stands for them. 0; -ENOENT: no such connection any more; other negative errno. Any thread. */
+int programs_order(struct programs *programs, const struct conn_key *key, uint64_t conn_id,
+		   enum programs_order order, enum record_dir dir, uint64_t until);
+
+/* Bytes of a socket that a record_hello told of. 0; -ENOENT. Any thread. */
+int programs_flow_find(const struct programs *programs, uint64_t cookie, struct flow *ret_flow);
+void programs_flow_remove(struct programs *programs, uint64_t cookie);
+
+struct programs_state programs_state(const struct programs *programs);
 
 /* Removes the entries of processes that are gone, and of images that were replaced. Cheap when no process has
  * ended with connections unless `all` is set: then it walks the whole table. Number of connections removed.

@@ -12,13 +12,14 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/map.h"
+#include "probe/attach.h"
 
 /* Files known to be of no use are remembered up to this number, then looked at again. */
 #define CHECKED_MAX 65536U
 #define FILES_MAX   4096U
 
 struct target {
-	struct programs_link *links[PROBE_FUNCTIONS];
+	struct attachment *attachment;
 };
 
 struct targets {
@@ -49,8 +50,7 @@ static void target_free(struct target **target)
 {
 	if (!*target)
 		return;
-	for (int i = 0; i < PROBE_FUNCTIONS; i++)
-		programs_detach(&(*target)->links[i]);
+	attachment_free(&(*target)->attachment);
 	free(*target);
 	*target = NULL;
 }
@@ -102,16 +102,10 @@ static int attach_functions(struct targets *t, struct target *target, int fd,
 	 * now. */
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	for (int i = 0; i < PROBE_FUNCTIONS; i++) {
-		if (!symbols[i].file_offset)
-			continue;
-		int r = programs_attach(t->programs, (enum probe_function)i, path, symbols[i].file_offset,
-					&target->links[i]);
-		if (r < 0)
-			return r;
-		atomic_fetch_add(&t->n_functions, 1);
-	}
-	return 0;
+	int r = attachment_new(&target->attachment, t->programs, path, symbols, 1);
+	if (r >= 0)
+		atomic_fetch_add(&t->n_functions, attachment_functions(target->attachment));
+	return r;
 }
 
 static int attach(struct targets *t, uint64_t identity, int fd, const char *name,

@@ -15,6 +15,7 @@ struct ring_record {
 			*data; /* RECORD_DATA: payload_len bytes follow; RECORD_GAP: gap_len > 0 */
 		const struct record_socket *socket;
 		const struct record_close *close;
+		const struct record_hello *hello;     /* sni and comm as above, sni not empty */
 		const struct record_process *process; /* RECORD_EXEC, RECORD_EXIT */
 	};
 };

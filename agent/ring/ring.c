@@ -31,7 +31,7 @@ static int check_data(const void *data, size_t len, struct ring_record *rec)
 {
 	const struct record_data *d = data;
 	bool is_gap = rec->type == RECORD_GAP;
-	if (len < sizeof(*d) || d->dir > RECORD_READ || d->loss > RECORD_LOSS_FAULT ||
+	if (len < sizeof(*d) || d->dir > RECORD_READ || d->loss > RECORD_LOSS_SKIPPED ||
 	    d->payload_len > OAITAP_PIECE_MAX || len != sizeof(*d) + d->payload_len ||
 	    is_gap != (d->payload_len == 0) || is_gap != (d->gap_len > 0))
 		return -EBADMSG;
@@ -39,6 +39,16 @@ static int check_data(const void *data, size_t len, struct ring_record *rec)
 	if (d->offset > INT64_MAX || d->gap_len > INT64_MAX)
 		return -EBADMSG;
 	rec->data = d;
+	return 0;
+}
+
+static int check_hello(const void *data, size_t len, struct ring_record *rec)
+{
+	const struct record_hello *h = data;
+	if (len != sizeof(*h) || h->sni_len == 0 || h->sni_len >= sizeof(h->sni) ||
+	    memchr(h->sni, 0, sizeof(h->sni)) != h->sni + h->sni_len || !memchr(h->comm, 0, sizeof(h->comm)))
+		return -EBADMSG;
+	rec->hello = h;
 	return 0;
 }
 
@@ -69,6 +79,9 @@ int ring_check(const void *data, size_t size, struct ring_record *ret_rec)
 	case RECORD_CLOSE:
 		r = check_size(h->len, sizeof(*rec.close));
 		rec.close = data;
+		break;
+	case RECORD_HELLO:
+		r = check_hello(data, h->len, &rec);
 		break;
 	case RECORD_EXEC:
 	case RECORD_EXIT:

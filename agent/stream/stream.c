@@ -97,6 +97,7 @@ static void on_open(struct stream *s, const struct record_open *rec)
 		.parent_tgid = rec->parent_tgid,
 		.uid = rec->uid,
 		.gid = rec->gid,
+		.file_id = rec->file_id,
 		.role = (enum record_role)rec->role,
 	};
 	memcpy(made.comm, rec->comm, sizeof(made.comm));
@@ -108,12 +109,11 @@ static void on_open(struct stream *s, const struct record_open *rec)
 static enum gap_reason gap_reason_of(unsigned int loss)
 {
 	static const enum gap_reason reasons[] = {
-		[RECORD_LOSS_NONE] = GAP_LOST,
-		[RECORD_LOSS_RING_FULL] = GAP_RING_FULL,
-		[RECORD_LOSS_CALL_LIMIT] = GAP_LIMIT,
-		[RECORD_LOSS_FAULT] = GAP_FAULT,
+		[RECORD_LOSS_NONE] = GAP_LOST,	       [RECORD_LOSS_RING_FULL] = GAP_RING_FULL,
+		[RECORD_LOSS_CALL_LIMIT] = GAP_LIMIT,  [RECORD_LOSS_FAULT] = GAP_FAULT,
+		[RECORD_LOSS_SENDFILE] = GAP_SENDFILE, [RECORD_LOSS_SKIPPED] = GAP_SKIPPED,
 	};
-	return loss <= RECORD_LOSS_FAULT ? reasons[loss] : GAP_LOST;
+	return loss <= RECORD_LOSS_SKIPPED ? reasons[loss] : GAP_LOST;
 }
 
 static void give_gap(struct stream *s, struct stream_conn *conn, enum stream_dir dir, uint64_t end,
@@ -223,6 +223,8 @@ void stream_record(struct stream *s, const struct ring_record *rec)
 	case RECORD_CLOSE:
 		on_close(s, rec->close);
 		break;
+	case RECORD_HELLO:
+		break; /* not of a connection that is known here */
 	case RECORD_EXEC:
 	case RECORD_EXIT:
 		break; /* the pipeline asks the kernel's table where each direction ended, then calls

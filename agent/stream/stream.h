@@ -17,6 +17,7 @@ struct stream_conn {
 	uint64_t start_boot_ns; /* of the process, boot clock */
 	uint64_t cgroup_id;
 	uint32_t tgid, parent_tgid, uid, gid;
+	uint32_t file_id; /* of the probed file; 0: not known */
 	enum record_role role;
 	char comm[16];
 	char sni[OAITAP_NAME_MAX];   /* "" if none was set */
