@@ -231,6 +231,15 @@ static json_t *queues_status(const struct pipeline *p)
 	return json_pack("{s:o, s:o}", "worker-waits", number(workers), "sink-waits", number(sinks));
 }
 
+/* How it is done on this kernel. */
+static json_t *ways_status(const struct pipeline *p)
+{
+	struct programs_state s = programs_state(p->options.programs);
+	return json_pack("{s:s, s:s, s:b}", "attach",
+			 programs_has_multi(p->options.programs) ? "uprobe_multi" : "uprobe", "sockets",
+			 s.sockets ? s.sockets : "SSL_set_fd", "hellos", s.hello);
+}
+
 static json_t *probe_status(const struct probe *probe)
 {
 	struct targets_stats t = probe_stats(probe);
@@ -243,13 +252,13 @@ int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *o
 {
 	json_t *left_out = NULL;
 	json_t *dropped = kernel_status(p, &left_out);
-	json_t *root =
-		json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-			  OAITAP_VERSION, "pid", number((uint64_t)getpid()), "uptime-s",
-			  number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC), "ring", ring_status(p),
-			  "connections", connections_status(p), "messages", messages_status(p), "events",
-			  events_status(p), "sinks", sinks_status(p), "queues", queues_status(p), "probes",
-			  probe_status(probe), "dropped", dropped, "left-out", left_out);
+	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+				 "version", OAITAP_VERSION, "pid", number((uint64_t)getpid()), "uptime-s",
+				 number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC), "ring",
+				 ring_status(p), "connections", connections_status(p), "messages",
+				 messages_status(p), "events", events_status(p), "sinks", sinks_status(p),
+				 "queues", queues_status(p), "probes", probe_status(probe), "ways",
+				 ways_status(p), "dropped", dropped, "left-out", left_out);
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	if (!text)

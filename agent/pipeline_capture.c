@@ -16,13 +16,22 @@
 #define POLL_MS	     50
 #define RECONCILE_NS (10 * NSEC_PER_SEC)
 
+/* How long the first messages of a connection wait for its socket to become known: of a program with memory
+ * BIOs it is what the thread sends right after it has written the request, so it comes a moment later. */
+#define SOCKET_WAIT_NS (100 * NSEC_PER_SEC / 1000)
+#define HELD_MAX       64
+
 /* One connection, as the capture thread sees it. */
 struct capture_conn {
 	struct pipeline *pipeline;
 	struct stream_conn *stream;
 	struct http_conn *http;
 	struct worker *worker;
-	uint64_t due_ns; /* UINT64_MAX: not in the list */
+	struct job *held[HELD_MAX]; /* messages that wait for the socket */
+	size_t n_held;
+	uint64_t held_until_ns;
+	bool socket_settled; /* known, or not worth waiting for */
+	uint64_t due_ns;     /* UINT64_MAX: not in the list */
 	struct capture_conn *due_prev, *due_next;
 };
 
@@ -68,6 +77,26 @@ static struct job *job_new(enum job_kind kind, uint64_t conn_id)
 	return job;
 }
 
+/* Gives the held messages to the worker, with the socket if it is known by now. */
+static void held_release(struct capture_conn *c)
+{
+	c->socket_settled = true;
+	for (size_t i = 0; i < c->n_held; i++) {
+		c->held[i]->socket = c->stream->socket;
+		job_push(c->worker, c->held[i]);
+	}
+	c->n_held = 0;
+}
+
+static void job_hold(struct capture_conn *c, struct job *job)
+{
+	if (c->n_held == 0)
+		c->held_until_ns = clock_mono_ns() + SOCKET_WAIT_NS;
+	c->held[c->n_held++] = job;
+	if (c->n_held == HELD_MAX)
+		held_release(c);
+}
+
 /* --- http ---------------------------------------------------------------------------- */
 
 static void on_message(void *ctx, struct http_message *msg)
@@ -85,8 +114,12 @@ static void on_message(void *ctx, struct http_message *msg)
 		return;
 	}
 	job->msg = msg;
-	job->socket = c->stream->socket;
-	job_push(c->worker, job);
+	if (c->socket_settled) {
+		job->socket = c->stream->socket;
+		job_push(c->worker, job);
+	} else {
+		job_hold(c, job);
+	}
 }
 
 static void on_unreadable(void *ctx, enum stream_dir dir, uint64_t len, bool missing, const char *why)
@@ -134,13 +167,23 @@ static void due_set(struct capture_conn *c, uint64_t due_ns)
 	c->due_ns = due_ns;
 }
 
+/* When to look at the connection again. */
+static uint64_t due_of(struct capture_conn *c, uint64_t now_ns)
+{
+	uint64_t idle_ns = http_conn_idle(c->http, now_ns);
+	return c->n_held ? MIN(idle_ns, c->held_until_ns) : idle_ns;
+}
+
 static void due_run(struct pipeline *p, uint64_t now_ns)
 {
 	struct capture_conn *next;
 	for (struct capture_conn *c = p->due; c; c = next) {
 		next = c->due_next;
-		if (c->due_ns <= now_ns)
-			due_set(c, http_conn_idle(c->http, now_ns));
+		if (c->due_ns > now_ns)
+			continue;
+		if (c->n_held && c->held_until_ns <= now_ns)
+			held_release(c);
+		due_set(c, due_of(c, now_ns));
 	}
 }
 
@@ -184,6 +227,7 @@ static int on_open(void *ctx, struct stream_conn *stream)
 	c->pipeline = p;
 	c->stream = stream;
 	c->worker = worker_of(p, stream->id);
+	c->socket_settled = !programs_state(p->options.programs).sockets;
 	c->due_ns = UINT64_MAX;
 	enum stream_dir request_dir = stream->role == RECORD_CLIENT ? STREAM_WRITE : STREAM_READ;
 	int r = http_conn_new(&c->http, stream->id, request_dir, &p->limits, &http_ops, c);
@@ -200,7 +244,7 @@ static void on_chunk(void *ctx, struct stream_conn *stream, const struct stream_
 	struct capture_conn *c = stream->user;
 	(void)ctx;
 	(void)http_conn_data(c->http, chunk);
-	due_set(c, http_conn_idle(c->http, chunk->ts_ns));
+	due_set(c, due_of(c, chunk->ts_ns));
 }
 
 static void on_gap(void *ctx, struct stream_conn *stream, const struct stream_gap *gap)
@@ -210,11 +254,20 @@ static void on_gap(void *ctx, struct stream_conn *stream, const struct stream_ga
 	(void)http_conn_gap(c->http, gap);
 }
 
+static void on_socket(void *ctx, struct stream_conn *stream)
+{
+	struct capture_conn *c = stream->user;
+	(void)ctx;
+	held_release(c);
+	due_set(c, due_of(c, clock_mono_ns()));
+}
+
 static void on_close(void *ctx, struct stream_conn *stream, uint64_t ts_ns)
 {
 	struct capture_conn *c = stream->user;
 	(void)ctx;
 	(void)http_conn_close(c->http, ts_ns);
+	held_release(c);
 	struct job *job = job_new(JOB_CLOSE, stream->id);
 	if (job)
 		job_push(c->worker, job);
@@ -225,6 +278,7 @@ const struct stream_ops capture_stream_ops = {
 	.on_open = on_open,
 	.on_chunk = on_chunk,
 	.on_gap = on_gap,
+	.on_socket = on_socket,
 	.on_close = on_close,
 };
 

@@ -116,14 +116,21 @@ static void conn_close(struct worker *w, uint64_t conn_id)
 
 /* --- events -------------------------------------------------------------------------- */
 
+/* An IPv4 peer of an IPv6 socket is an IPv4 peer (RFC 4291 section 2.5.5.2). */
 static const char *format_address(const struct record_socket *socket, const uint8_t address[16],
 				  uint16_t port, char ret_text[static ADDRESS_MAX])
 {
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	bool is_v6 = socket->family == AF_INET6;
 	char ip[INET6_ADDRSTRLEN];
 
-	if (!socket->family || !inet_ntop(socket->family, address, ip, sizeof(ip)))
+	if (is_v6 && memcmp(address, mapped, sizeof(mapped)) == 0) {
+		is_v6 = false;
+		address += sizeof(mapped);
+	}
+	if (!socket->family || !inet_ntop(is_v6 ? AF_INET6 : AF_INET, address, ip, sizeof(ip)))
 		return NULL;
-	snprintf(ret_text, ADDRESS_MAX, socket->family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, port);
+	snprintf(ret_text, ADDRESS_MAX, is_v6 ? "[%s]:%u" : "%s:%u", ip, port);
 	return ret_text;
 }
 

@@ -31,6 +31,9 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 3, EXIT_NOT_POSSIBLE = 4 };
 
+_Static_assert(CONFIG_ROLE_CLIENT == 1U << RECORD_CLIENT && CONFIG_ROLE_SERVER == 1U << RECORD_SERVER,
+	       "roles");
+
 enum output { OUTPUT_PRETTY, OUTPUT_JSON, OUTPUT_NONE };
 
 struct run_options {
@@ -47,6 +50,7 @@ struct run {
 	struct identity_key *key;
 	struct programs *programs;
 	struct probe *probe;
+	struct features features;
 	struct sink *sinks[2];
 	size_t n_sinks;
 	struct status_server *status;
@@ -203,7 +207,18 @@ static int open_sinks(struct run *run, const struct run_options *o)
 
 static int attach(struct run *run)
 {
+	const struct features *features = &run->features;
+	if (features->returns == FEATURES_RETURN_KILLS) {
+		fprintf(stderr,
+			"oaitap: on this kernel %s, so no program can be watched without harm: use Linux "
+			"6.14, or a "
+			"6.12 or 6.13 with the fix \"seccomp: passthrough uretprobe\"\n",
+			features->why_returns);
+		return EXIT_NOT_POSSIBLE;
+	}
 	const struct programs_options options = {
+		.roles = run->config->roles,
+		.features = features,
 		.ring_size = run->config->ring_size,
 		.max_call = run->config->max_call,
 		.hosts = run->config->hosts,
@@ -361,6 +376,9 @@ static int prepare_and_start(struct run *run, const struct run_options *o)
 		r = host_check_or_explain();
 	if (r < 0)
 		r = open_signals(run);
+	/* Before any thread: one of the tests forks. */
+	if (r < 0)
+		features_detect(&run->features);
 	if (r < 0)
 		r = open_key(run);
 	if (r < 0)

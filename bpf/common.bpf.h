@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "include/functions.h"
 #include "include/records.h"
 
 #define AF_INET	 2
@@ -28,6 +29,8 @@
 const volatile __u64 max_call_bytes __weak = OAITAP_CALL_MAX;
 /* Data records leave the rest of the ring to control records, which are small and must not be lost. */
 const volatile __u64 ring_data_max __weak = ~0ULL;
+const volatile __u32 roles __weak = 1U << RECORD_CLIENT; /* bits by enum record_role */
+const volatile bool has_cookie __weak = false;		 /* bpf_get_attach_cookie is there (5.15) */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -99,12 +102,34 @@ struct frame {
 	__u64 offset; /* once the call has returned: position of its first byte */
 	__u64 len;    /* bytes it carried */
 	__u64 done;   /* bytes sent, or given up */
+	__u64 asked;  /* bytes that a write call was given */
+	__u64 sk;     /* struct sock: through which the call was seen to send its record, or 0 */
+	__u32 file_id;
 	__u8 dir;
-	__u8 pad[7];
+	__u8 function; /* enum probe_function */
+	__u8 pad[2];
+};
+
+/* Two probes on one function fire one after the other at once; a call that is made again takes longer. */
+#define TWICE_AGE_MAX_NS 100000ULL
+
+/* Most plaintext that one TLS record holds (RFC 8446 section 5.1). */
+#define RECORD_PLAIN_MAX 16384U
+
+/* A write call that has returned without a socket call of its own (memory BIOs: asyncio, Node, .NET, Netty):
+ * what the thread sends next may be its records. */
+struct unsent {
+	__u64 ssl; /* 0: none */
+	__u64 conn_id;
+	__u64 bytes; /* plaintext, of one or several calls in a row on one connection */
+	__u64 records;
+	__u64 sent; /* by the thread since then, through sk */
+	__u64 sk;
 };
 
 struct thread_calls {
 	struct frame frames[FRAMES_MAX];
+	struct unsent unsent;
 	__u32 current; /* frame whose pieces are being sent */
 	__u32 pad;
 };
@@ -191,17 +216,17 @@ static __always_inline void conn_monitor(struct conn *c)
 	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
 
 	c->verdict = CONN_MONITOR;
-	c->role = RECORD_CLIENT;
 	if (p)
 		p->monitored = 1;
 }
 
-static __always_inline struct conn *conn_create(const struct conn_key *key, __u64 gen)
+static __always_inline struct conn *conn_create(const struct conn_key *key, __u64 gen, __u32 file_id)
 {
 	struct conn fresh = {
 		.id = conn_new_id(),
 		.process_gen = gen,
 		.fd = -1,
+		.file_id = file_id,
 	};
 	struct conn *old = bpf_map_lookup_elem(&conns, key);
 
@@ -232,6 +257,12 @@ static __always_inline void close_send(struct conn *c)
 	rec->loss[1] = c->loss[1];
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
 	bpf_ringbuf_submit(rec, 0);
+}
+
+/* Which function's probe fired, in which file; 0 if this kernel cannot say. */
+static __always_inline __u64 attach_cookie(void *ctx)
+{
+	return has_cookie ? bpf_get_attach_cookie(ctx) : 0;
 }
 
 static __always_inline char to_lower(char ch)
@@ -270,6 +301,33 @@ static __always_inline struct scratch *scratch_get(__u64 conn_id)
 	return bpf_map_lookup_elem(&scratches, &conn_id);
 }
 
+/* Who runs here now. */
+struct owner {
+	__u64 process_gen;
+	__u64 start_boot_ns;
+	__u64 cgroup_id;
+	__u32 tgid;
+	__u32 parent_tgid;
+	__u32 uid;
+	__u32 gid;
+	char comm[16];
+};
+
+static __always_inline void owner_fill(struct owner *o)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	o->process_gen = process_gen(task);
+	o->start_boot_ns = BPF_CORE_READ(leader, start_boottime);
+	o->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	o->tgid = BPF_CORE_READ(task, tgid);
+	o->parent_tgid = BPF_CORE_READ(leader, real_parent, tgid);
+	o->uid = BPF_CORE_READ(task, cred, uid.val);
+	o->gid = BPF_CORE_READ(task, cred, gid.val);
+	bpf_probe_read_kernel(o->comm, sizeof(o->comm), &leader->comm);
+}
+
 /* All but the name. */
 static __always_inline void open_fill(struct record_open *rec, struct conn *c, __u64 ssl)
 {
@@ -291,7 +349,40 @@ static __always_inline void open_fill(struct record_open *rec, struct conn *c, _
 	rec->parent_tgid = BPF_CORE_READ(leader, real_parent, tgid);
 	rec->uid = (__u32)owner;
 	rec->gid = owner >> 32;
-	rec->file_id = 0;
+	rec->file_id = c->file_id;
 	rec->role = c->role;
 	bpf_probe_read_kernel(rec->comm, sizeof(rec->comm), &leader->comm);
+}
+
+/* --- sockets ------------------------------------------------------------------------- */
+
+static __always_inline void socket_send(struct conn *c, struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	c->socket_done = 1;
+	if (family != AF_INET && family != AF_INET6)
+		return;
+	struct record_socket *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
+	if (!rec) {
+		count(COUNTER_RING_FULL_CONTROL, 0);
+		c->socket_done = 0;
+		return;
+	}
+	__builtin_memset(rec, 0, sizeof(*rec));
+	rec->header.type = RECORD_SOCKET;
+	rec->header.len = sizeof(*rec);
+	rec->conn_id = c->id;
+	rec->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	rec->family = family;
+	rec->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	rec->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (family == AF_INET) {
+		bpf_probe_read_kernel(rec->local, 4, &sk->__sk_common.skc_rcv_saddr);
+		bpf_probe_read_kernel(rec->remote, 4, &sk->__sk_common.skc_daddr);
+	} else {
+		bpf_probe_read_kernel(rec->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(rec->remote, 16, &sk->__sk_common.skc_v6_daddr);
+	}
+	bpf_ringbuf_submit(rec, 0);
 }

@@ -3,7 +3,7 @@
 /* The calls that carry data. What was carried is known only when a call returns: the entry program notes the
  * arguments, the return program sends the bytes in pieces. */
 
-#include "common.bpf.h"
+#include "enter.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define RETURN_SP_DELTA 8 /* the return address has been popped */
@@ -11,109 +11,23 @@
 #define RETURN_SP_DELTA 0
 #endif
 
-/* How far below an outer call an inner one on the same connection may be. */
-#define NESTED_STACK_MAX 65536
-/* An older frame was left by an exception or a longjmp: an inner call begins right after its outer one. */
-#define NESTED_AGE_MAX_NS 100000000ULL
+/* --- entry, where each function has a program ---------------------------------------- */
 
-/* --- entry --------------------------------------------------------------------------- */
-
-static __always_inline struct thread_calls *calls_get(__u64 id)
-{
-	static const struct thread_calls none = {};
-	struct thread_calls *t = bpf_map_lookup_elem(&calls, &id);
-	if (t)
-		return t;
-	if (bpf_map_update_elem(&calls, &id, &none, BPF_NOEXIST))
-		count(COUNTER_THREAD_TABLE_FULL, 0);
-	return bpf_map_lookup_elem(&calls, &id);
-}
-
-/* A free frame for a call at this stack pointer, or NULL if the call is part of one already noted
- * (SSL_write_ex calling SSL_write_ex2 in OpenSSL 3.5). A call of the other direction within a call is one of
- * its own: node writes from the callback that tells the end of the handshake, inside the SSL_read that
- * completed it. */
-static __always_inline struct frame *frame_push(struct thread_calls *t, __u64 sp, __u64 ssl, __u8 dir,
-						__u64 now)
-{
-	struct frame *slot = NULL;
-
-	for (int i = 0; i < FRAMES_MAX; i++) {
-		struct frame *f = &t->frames[i];
-		bool same = f->ssl == ssl && f->dir == dir;
-
-		/* Two probes on one function (a file reached by two identities), or a call that never
-		 * returned and is now made again from the same place: one frame, so that its bytes count
-		 * once. */
-		if (f->sp == sp && same)
-			return f;
-		if (f->sp > sp && same && f->sp - sp < NESTED_STACK_MAX &&
-		    now - f->ts_ns < NESTED_AGE_MAX_NS) {
-			count(COUNTER_NESTED, 0);
-			return NULL;
-		}
-		/* A frame at or below us on the stack has been left without a return. */
-		if (f->sp <= sp && (!slot || slot->sp))
-			slot = f;
+#define ENTRY(name, function)                                                                                \
+	SEC("uprobe/" #name)                                                                                 \
+	int name(struct pt_regs *ctx)                                                                        \
+	{                                                                                                    \
+		return call_enter(ctx, function, PROBE_COOKIE_FILE(attach_cookie(ctx)));                     \
 	}
-	if (!slot)
-		slot = &t->frames[FRAMES_MAX - 1];
-	return slot;
-}
 
-static __always_inline int call_enter(struct pt_regs *ctx, __u8 dir, __u64 written)
-{
-	__u64 ssl = PT_REGS_PARM1(ctx);
-	struct conn_key key;
-
-	conn_key_fill(&key, ssl);
-	struct conn *c = bpf_map_lookup_elem(&conns, &key);
-	if (c && c->verdict == CONN_IGNORE && c->process_gen == process_gen((void *)bpf_get_current_task()))
-		return 0;
-	/* What is read before anything was written is a server's request, or the end of an answer whose
-	 * beginning was not seen: only writes decide. */
-	if (!c && dir == RECORD_READ)
-		return 0;
-	__u64 sp = PT_REGS_SP(ctx);
-	struct thread_calls *t = calls_get(bpf_get_current_pid_tgid());
-	if (!t)
-		return 0;
-	__u64 now = bpf_ktime_get_ns();
-	struct frame *f = frame_push(t, sp, ssl, dir, now);
-	if (!f)
-		return 0;
-	f->sp = sp;
-	f->ssl = ssl;
-	f->buf = PT_REGS_PARM2(ctx);
-	f->written = written;
-	f->ts_ns = now;
-	f->dir = dir;
-	return 0;
-}
-
-SEC("uprobe/SSL_write")
-int ssl_write(struct pt_regs *ctx)
-{
-	return call_enter(ctx, RECORD_WRITE, 0);
-}
-
-SEC("uprobe/SSL_write_ex")
-int ssl_write_ex(struct pt_regs *ctx)
-{
-	return call_enter(ctx, RECORD_WRITE, PT_REGS_PARM4(ctx));
-}
-
-SEC("uprobe/SSL_read")
-int ssl_read(struct pt_regs *ctx)
-{
-	return call_enter(ctx, RECORD_READ, 0);
-}
-
-SEC("uprobe/SSL_read_ex")
-int ssl_read_ex(struct pt_regs *ctx)
-{
-	return call_enter(ctx, RECORD_READ, PT_REGS_PARM4(ctx));
-}
+ENTRY(ssl_write, PROBE_SSL_WRITE)
+ENTRY(ssl_write_ex, PROBE_SSL_WRITE_EX)
+ENTRY(ssl_write_ex2, PROBE_SSL_WRITE_EX2)
+ENTRY(ssl_write_early_data, PROBE_SSL_WRITE_EARLY_DATA)
+ENTRY(ssl_sendfile, PROBE_SSL_SENDFILE)
+ENTRY(ssl_read, PROBE_SSL_READ)
+ENTRY(ssl_read_ex, PROBE_SSL_READ_EX)
+ENTRY(ssl_read_early_data, PROBE_SSL_READ_EARLY_DATA)
 
 /* --- control records ----------------------------------------------------------------- */
 
@@ -149,36 +63,17 @@ static __always_inline struct sock *socket_of_fd(int fd)
 	return BPF_CORE_READ(sock, sk);
 }
 
-static __always_inline void socket_send(struct conn *c)
+/* The call's own socket call, or the descriptor that the program gave. */
+static __always_inline void socket_of_call(struct conn *c, const struct frame *f)
 {
-	c->socket_done = 1;
-	struct sock *sk = socket_of_fd(c->fd);
-	if (!sk)
-		return;
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family != AF_INET && family != AF_INET6)
-		return;
-	struct record_socket *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
-	if (!rec) {
-		count(COUNTER_RING_FULL_CONTROL, 0);
-		c->socket_done = 0;
-		return;
+	struct sock *sk = (void *)f->sk;
+
+	if (!sk && c->fd >= 0) {
+		sk = socket_of_fd(c->fd);
+		c->socket_done = 1; /* will not become better */
 	}
-	__builtin_memset(rec, 0, sizeof(*rec));
-	rec->header.type = RECORD_SOCKET;
-	rec->header.len = sizeof(*rec);
-	rec->conn_id = c->id;
-	rec->family = family;
-	rec->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	rec->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (family == AF_INET) {
-		bpf_probe_read_kernel(rec->local, 4, &sk->__sk_common.skc_rcv_saddr);
-		bpf_probe_read_kernel(rec->remote, 4, &sk->__sk_common.skc_daddr);
-	} else {
-		bpf_probe_read_kernel(rec->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-		bpf_probe_read_kernel(rec->remote, 16, &sk->__sk_common.skc_v6_daddr);
-	}
-	bpf_ringbuf_submit(rec, 0);
+	if (sk)
+		socket_send(c, sk);
 }
 
 /* --- data records -------------------------------------------------------------------- */
@@ -304,20 +199,22 @@ static __always_inline void piece_send(struct conn *c, struct frame *f, __u64 li
 	f->done += len;
 }
 
-static __always_inline void gap_send(struct conn *c, struct frame *f, __u64 len)
+/* The next len bytes of the call are not copied. */
+static __always_inline void gap_send(struct conn *c, struct frame *f, __u64 len, __u8 loss)
 {
-	count(COUNTER_CALL_LIMIT, len);
 	struct record_data *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
 	if (!rec) {
 		count(COUNTER_RING_FULL_CONTROL, 0);
-		c->loss[f->dir & 1] = RECORD_LOSS_CALL_LIMIT;
+		c->loss[f->dir & 1] = loss;
+		f->done += len;
 		return;
 	}
 	data_fill(rec, c, f, 0);
-	data_to_gap(rec, 0, RECORD_LOSS_CALL_LIMIT);
+	data_to_gap(rec, 0, loss);
 	rec->gap_len = len;
 	c->loss[f->dir & 1] = RECORD_LOSS_NONE;
 	bpf_ringbuf_submit(rec, 0);
+	f->done += len;
 }
 
 int call_continue(struct pt_regs *ctx);
@@ -346,8 +243,10 @@ static __always_inline int call_send(struct pt_regs *ctx, struct conn *c, struct
 	if (f->done < limit)
 		bpf_tail_call(ctx, &chain, CHAIN_SEND);
 	/* Here when all is sent, over the limit, or the chain was too long for the kernel. */
-	if (f->done < f->len)
-		gap_send(c, f, f->len - f->done);
+	if (f->done < f->len) {
+		count(COUNTER_CALL_LIMIT, f->len - f->done);
+		gap_send(c, f, f->len - f->done, RECORD_LOSS_CALL_LIMIT);
+	}
 	f->sp = 0;
 	return 0;
 }
@@ -387,10 +286,36 @@ int chain_send(struct pt_regs *ctx)
 	return 0;
 }
 
+/* --- the socket of a memory BIO ------------------------------------------------------ */
+
+/* Notes that the thread will send this call's records. */
+static __always_inline void unsent_note(__u64 ssl, struct conn *c, __u64 len)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread_calls *t = bpf_map_lookup_elem(&calls, &id);
+
+	if (!t)
+		return;
+	struct unsent *u = &t->unsent;
+	if (c->socket_done) {
+		u->ssl = 0;
+		return;
+	}
+	if (u->ssl != ssl || u->conn_id != c->id || u->sent) {
+		u->ssl = ssl;
+		u->conn_id = c->id;
+		u->bytes = u->records = u->sent = u->sk = 0;
+	}
+	u->bytes += len;
+	u->records += (len + RECORD_PLAIN_MAX - 1) / RECORD_PLAIN_MAX;
+}
+
 /* --- connections without a server name ----------------------------------------------- */
 
 /* Optional white space after the colon (RFC 9110 section 5.6.3) that is stepped over. */
 #define HOST_BLANKS_MAX 8
+
+#define PREFACE_BEGINS 0x50524920 /* "PRI " */
 
 enum head_state { HEAD_MORE, HEAD_MATCH, HEAD_NO_MATCH, HEAD_NOT_HTTP, HEAD_TOO_LONG };
 
@@ -467,7 +392,7 @@ static __always_inline enum head_state head_judge(struct scratch *s)
 	if (s->len < 4)
 		return HEAD_MORE;
 	__builtin_memcpy(&word, s->data, 4);
-	if (bpf_ntohl(word) == 0x50524920) /* "PRI " */ {
+	if (bpf_ntohl(word) == PREFACE_BEGINS) {
 		count(COUNTER_HTTP2_UNNAMED, 0);
 		return HEAD_NO_MATCH;
 	}
@@ -512,12 +437,19 @@ static __always_inline void conn_ignore(struct conn *c)
 	bpf_map_delete_elem(&scratches, &id);
 }
 
-/* Adds this write to what is known of the head, and decides if that is enough. True: monitored from here on.
+/* Adds this call to what is known of the head, and decides if that is enough. True: monitored from here on.
  */
 static __always_inline bool head_decides(struct conn *c, struct frame *f)
 {
 	__u64 id = c->id;
+	__u32 word = 0;
 
+	/* Most calls of a connection picked up in the middle are of no interest: four bytes tell. */
+	if (f->len >= 4 && !bpf_map_lookup_elem(&scratches, &id)) {
+		bpf_probe_read_user(&word, sizeof(word), (void *)f->buf);
+		if (!method_begins(word) && bpf_ntohl(word) != PREFACE_BEGINS)
+			return false;
+	}
 	if (++c->tries > OAITAP_TRIES_MAX) {
 		count(COUNTER_UNDECIDED, 0);
 		conn_ignore(c);
@@ -542,7 +474,7 @@ static __always_inline bool head_decides(struct conn *c, struct frame *f)
 	switch (head_judge(s)) {
 	case HEAD_MATCH:
 		conn_monitor(c);
-		c->end[RECORD_WRITE] = held + f->len;
+		c->end[f->dir & 1] = held + f->len;
 		f->offset = held;
 		open_send(c, f->ssl);
 		if (held)
@@ -574,8 +506,10 @@ int chain_decide(struct pt_regs *ctx)
 	struct conn *c = f ? conn_of_frame(f) : NULL;
 
 	if (c && head_decides(c, f)) {
-		if (c->fd >= 0)
-			socket_send(c);
+		if (!c->socket_done)
+			socket_of_call(c, f);
+		if (f->dir == RECORD_WRITE)
+			unsent_note(f->ssl, c, f->len);
 		bpf_tail_call(ctx, &chain, CHAIN_SEND);
 	}
 	if (f)
@@ -590,6 +524,8 @@ static __always_inline __u64 bytes_carried(struct pt_regs *ctx, const struct fra
 	int result = (int)PT_REGS_RC(ctx);
 	__u64 n = 0;
 
+	if (f->function == PROBE_SSL_SENDFILE)
+		return (__s64)PT_REGS_RC(ctx) > 0 ? PT_REGS_RC(ctx) : 0;
 	if (!f->written)
 		return result > 0 ? result : 0;
 	if (result != 1 || bpf_probe_read_user(&n, sizeof(n), (void *)f->written))
@@ -609,6 +545,17 @@ static __always_inline struct frame *frame_find(struct thread_calls *t, __u64 sp
 	return NULL;
 }
 
+/* A server whose beginning was not seen shows by the request that it reads. */
+static __always_inline bool reads_request(const struct frame *f)
+{
+	__u32 word = 0;
+
+	if (!(roles & 1U << RECORD_SERVER) || f->len < 4)
+		return false;
+	bpf_probe_read_user(&word, sizeof(word), (void *)f->buf);
+	return method_begins(word);
+}
+
 static __always_inline struct conn *conn_for_call(const struct frame *f)
 {
 	struct conn_key key;
@@ -616,9 +563,45 @@ static __always_inline struct conn *conn_for_call(const struct frame *f)
 	conn_key_fill(&key, f->ssl);
 	__u64 gen = process_gen((void *)bpf_get_current_task());
 	struct conn *c = conn_find(&key, gen);
-	if (!c && f->dir == RECORD_WRITE)
-		c = conn_create(&key, gen);
+	if (!c && (f->dir == RECORD_WRITE || reads_request(f)))
+		c = conn_create(&key, gen, f->file_id);
 	return c;
+}
+
+/* Whether this call can decide about an unnamed connection: of a client the request that it writes, of a
+ * server the one that it reads. */
+static __always_inline bool call_may_decide(struct conn *c, const struct frame *f)
+{
+	if (f->function == PROBE_SSL_SENDFILE)
+		return false;
+	if (c->role == RECORD_SERVER)
+		return f->dir == RECORD_READ;
+	if (f->dir == RECORD_WRITE)
+		return roles & 1U << RECORD_CLIENT;
+	if (!reads_request(f))
+		return false;
+	__u64 id = c->id;
+	bpf_map_delete_elem(&scratches, &id);
+	c->role = RECORD_SERVER;
+	return true;
+}
+
+/* Leaves out what the agent does not want. False: nothing is left to be sent. */
+static __always_inline bool call_skip(struct conn *c, struct frame *f)
+{
+	__u64 until = c->skip_until[f->dir & 1];
+
+	if (f->function == PROBE_SSL_SENDFILE) {
+		count(COUNTER_SENDFILE, f->len);
+		gap_send(c, f, f->len, RECORD_LOSS_SENDFILE);
+	} else if (until > f->offset) {
+		__u64 n = until - f->offset;
+		if (n > f->len)
+			n = f->len;
+		count(COUNTER_SKIPPED, n);
+		gap_send(c, f, n, RECORD_LOSS_SKIPPED);
+	}
+	return f->done < f->len;
 }
 
 static __always_inline int call_exit(struct pt_regs *ctx)
@@ -632,27 +615,29 @@ static __always_inline int call_exit(struct pt_regs *ctx)
 		return 0;
 	f->len = bytes_carried(ctx, f);
 	struct conn *c = f->len ? conn_for_call(f) : NULL;
-	if (!c || c->verdict == CONN_IGNORE) {
-		f->sp = 0;
-		return 0;
-	}
+	if (!c || c->verdict == CONN_IGNORE)
+		goto out;
 	f->done = 0;
 	if (f->dir == RECORD_READ)
 		f->ts_ns = bpf_ktime_get_ns();
 	if (c->verdict == CONN_UNDECIDED) {
-		if (f->dir == RECORD_WRITE)
+		if (call_may_decide(c, f))
 			bpf_tail_call(ctx, &chain, CHAIN_DECIDE);
-		f->sp = 0;
-		return 0;
+		goto out;
 	}
 	__u32 dir = f->dir & 1;
 	f->offset = c->end[dir];
 	c->end[dir] += f->len;
 	if (!c->open_sent)
 		open_send(c, f->ssl);
-	if (!c->socket_done && c->fd >= 0)
-		socket_send(c);
+	if (!c->socket_done)
+		socket_of_call(c, f);
+	if (dir == RECORD_WRITE)
+		unsent_note(f->ssl, c, f->len);
+	if ((f->function == PROBE_SSL_SENDFILE || c->skip_until[dir] > f->offset) && !call_skip(c, f))
+		goto out;
 	bpf_tail_call(ctx, &chain, CHAIN_SEND);
+out:
 	f->sp = 0;
 	return 0;
 }

@@ -24,8 +24,9 @@
 /* Bytes of a first write that are looked at for a Host header when no server name was set. */
 #define OAITAP_HEAD_MAX 1024U
 
-/* Writes of an unnamed connection that are looked at before it is left alone for good. */
-#define OAITAP_TRIES_MAX 32U
+/* Calls of an unnamed connection that are looked at, because they could be part of a request head, before it
+ * is left alone for good: a head may come byte by byte. */
+#define OAITAP_TRIES_MAX 2048U
 
 #define OAITAP_CONNS_MAX   65536U
 #define OAITAP_PROCS_MAX   16384U

@@ -182,15 +182,23 @@ enum conn_verdict {
 struct conn {
 	__u64 id;
 	__u64 process_gen;
-	__u64 end[2]; /* bytes so far, by enum record_dir */
-	__s32 fd;     /* from SSL_set_fd, or -1 */
+	__u64 end[2];	     /* bytes so far, by enum record_dir */
+	__u64 skip_until[2]; /* bytes before these offsets are not wanted, by enum record_dir */
+	__u64 name;	     /* where the server name stood when it was set, or 0 */
+	__s32 fd;	     /* from SSL_set_fd, or -1 */
+	__u32 file_id;
 	__u8 verdict; /* enum conn_verdict */
 	__u8 role;
-	__u8 tries;	  /* writes looked at while undecided */
 	__u8 open_sent;	  /* the agent knows the connection */
 	__u8 socket_done; /* addresses sent, or not to be had */
 	__u8 loss[2];	  /* enum record_loss of bytes lost since the last record */
-	__u8 pad;
+	__u16 tries;	  /* calls looked at while undecided */
+};
+
+/* What the agent asks for, by running the program conn_order. */
+enum conn_order {
+	ORDER_IGNORE,
+	ORDER_SKIP,
 };
 
 /* Map `procs`: what is known of a process that has connections. The agent removes entries marked dead, and
@@ -221,6 +229,6 @@ _Static_assert(sizeof(struct record_hello) == 376, "record_hello");
 _Static_assert(sizeof(struct flow) == 16, "flow");
 _Static_assert(sizeof(struct record_process) == 32, "record_process");
 _Static_assert(sizeof(struct conn_key) == 16, "conn_key");
-_Static_assert(sizeof(struct conn) == 48, "conn");
+_Static_assert(sizeof(struct conn) == 72, "conn");
 _Static_assert(sizeof(struct proc) == 16, "proc");
 _Static_assert(sizeof(struct host_key) == 132, "host_key");

@@ -107,6 +107,13 @@ static void print_quoted(FILE *out, const char *text)
 	fputc('"', out);
 }
 
+static void print_roles(unsigned int roles, FILE *out)
+{
+	fprintf(out, " [%s%s%s]", roles & CONFIG_ROLE_CLIENT ? "client" : "",
+		roles == (CONFIG_ROLE_CLIENT | CONFIG_ROLE_SERVER) ? ", " : "",
+		roles & CONFIG_ROLE_SERVER ? "server" : "");
+}
+
 static void print_value(const struct config_key *key, const struct config *config, FILE *out)
 {
 	const char *field = (const char *)config + key->offset;
@@ -118,6 +125,9 @@ static void print_value(const struct config_key *key, const struct config *confi
 			fputs("\n  - ", out);
 			print_quoted(out, config->hosts[i]);
 		}
+		break;
+	case CONFIG_ROLES:
+		print_roles(*(const unsigned int *)(const void *)field, out);
 		break;
 	case CONFIG_SIZE:
 		config_format_size(*(const uint64_t *)(const void *)field, size);

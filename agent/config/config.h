@@ -15,9 +15,13 @@
 #define CONFIG_HOST_MAX	 127	     /* bytes of one host name, "*." included */
 #define CONFIG_FILE_MAX	 (256 << 10) /* bytes of a configuration file */
 
+#define CONFIG_ROLE_CLIENT 1U
+#define CONFIG_ROLE_SERVER 2U
+
 struct config {
 	char **hosts; /* "api.openai.com" or "*.openai.azure.com"; lower case, no duplicates; at least one */
 	size_t n_hosts;
+	unsigned int roles; /* capture.roles: CONFIG_ROLE_* */
 	uint64_t max_body;  /* capture.max_body: bytes of one body that are kept; 1 KiB .. 1 GiB */
 	uint64_t max_call;  /* capture.max_call: bytes of one SSL_read or SSL_write call; 16 KiB .. 16 MiB */
 	uint64_t ring_size; /* capture.ring_size: bytes; a power of two, 64 KiB .. 1 GiB */

@@ -40,6 +40,21 @@ const struct config_key config_keys[CONFIG_N_KEYS] = {
 	},
 	{
 		.section = "capture",
+		.name = "roles",
+		.path = "capture.roles",
+		.kind = CONFIG_ROLES,
+		.offset = offsetof(struct config, roles),
+		.fallback = "client",
+		.expected = "a list of \"client\", \"server\", or both",
+		.help = "Which end of a connection a program must be for it to be recorded. \"client\": "
+			"what\n"
+			"this host's programs ask. \"server\": what they are asked, as a local gateway is "
+			"by\n"
+			"its callers; the name they are asked under must be one of the hosts. With both, a\n"
+			"gateway's two sides are recorded as exchanges of their own.",
+	},
+	{
+		.section = "capture",
 		.name = "max_body",
 		.path = "capture.max_body",
 		.kind = CONFIG_SIZE,
@@ -215,6 +230,19 @@ static int path_set(const struct config_key *key, char **ret_value, const char *
 	return 0;
 }
 
+static int role_add(unsigned int *roles, const char *text, const char **ret_why)
+{
+	unsigned int role = strcmp(text, "client") == 0	  ? CONFIG_ROLE_CLIENT
+			    : strcmp(text, "server") == 0 ? CONFIG_ROLE_SERVER
+							  : 0;
+	if (!role) {
+		*ret_why = "is not a role";
+		return -EINVAL;
+	}
+	*roles |= role;
+	return 0;
+}
+
 int config_key_set(const struct config_key *key, struct config *config, const char *text,
 		   const char **ret_why)
 {
@@ -223,6 +251,8 @@ int config_key_set(const struct config_key *key, struct config *config, const ch
 		*ret_why = "is empty";
 		return -EINVAL;
 	}
+	if (key->kind == CONFIG_ROLES)
+		return role_add((unsigned int *)(void *)field, text, ret_why);
 	if (key->kind == CONFIG_SIZE)
 		return size_set(key, (uint64_t *)(void *)field, text, ret_why);
 	return path_set(key, (char **)(void *)field, text, ret_why);

@@ -11,6 +11,7 @@
 
 enum config_kind {
 	CONFIG_HOSTS, /* list of host names: struct config hosts, n_hosts */
+	CONFIG_ROLES, /* list of roles: bits of an unsigned int at offset */
 	CONFIG_SIZE,  /* uint64_t at offset */
 	CONFIG_PATH,  /* char * at offset */
 };
@@ -28,7 +29,7 @@ struct config_key {
 	const char *help;     /* wrapped at 80 columns, lines separated by LF */
 };
 
-#define CONFIG_N_KEYS 7
+#define CONFIG_N_KEYS 8
 
 extern const struct config_key config_keys[CONFIG_N_KEYS];
 extern const char *const config_default_hosts[];
@@ -37,8 +38,13 @@ extern const size_t config_n_default_hosts;
 /* NULL: no such key. */
 const struct config_key *config_key_find(const char *path);
 
-/* Checks one value and stores it in config. *ret_why says what is wrong ("is over the maximum"; static).
- * 0; -EINVAL; -ENOMEM. Not for the hosts. */
+static inline bool config_is_list(const struct config_key *key)
+{
+	return key->kind == CONFIG_HOSTS || key->kind == CONFIG_ROLES;
+}
+
+/* Checks one value and stores it (a role: adds it) in config. *ret_why says what is wrong ("is over the
+ * maximum"; static). 0; -EINVAL; -ENOMEM. Not for the hosts. */
 int config_key_set(const struct config_key *key, struct config *config, const char *text,
 		   const char **ret_why);
 

@@ -47,7 +47,7 @@ static cyaml_schema_field_t schema_field(size_t i)
 	size_t base = offsetof(struct raw, values) + i * sizeof(struct raw_value);
 	cyaml_schema_field_t field = {.key = config_keys[i].name};
 
-	if (config_keys[i].kind == CONFIG_HOSTS) {
+	if (config_is_list(&config_keys[i])) {
 		field.data_offset = (uint32_t)(base + offsetof(struct raw_value, list));
 		field.count_offset = (uint32_t)(base + offsetof(struct raw_value, n_list));
 		field.count_size = sizeof(uint32_t);
@@ -165,12 +165,13 @@ static int wrong_type(const struct load *load, const char *path)
 		list_section(path, names, sizeof(names));
 		return refuse(load, line, path, "%s; expected a mapping with %s", what[kind], names);
 	}
-	if (key->kind == CONFIG_HOSTS && kind == CONFIG_NODE_LIST)
+	if (config_is_list(key) && kind == CONFIG_NODE_LIST)
 		for (unsigned int i = 0; i <= CONFIG_MAX_HOSTS; i++) {
 			snprintf(item, sizeof(item), "%s[%u]", path, i);
 			kind = config_lines_find(load->lines, item, &item_line);
 			if (kind == CONFIG_NODE_LIST || kind == CONFIG_NODE_MAPPING)
-				return refuse(load, item_line, item, "%s; expected a host name", what[kind]);
+				return refuse(load, item_line, item, "%s; expected %s", what[kind],
+					      key->kind == CONFIG_HOSTS ? "a host name" : "client or server");
 		}
 	return refuse(load, line, path, "%s; expected %s", what[kind], key->expected);
 }
@@ -206,8 +207,8 @@ static int bad_value(const struct load *load, const struct config_key *key, cons
 		      key->expected);
 }
 
-static int apply_hosts(const struct load *load, const struct config_key *key, struct config *config,
-		       const struct raw_value *raw)
+static int apply_list(const struct load *load, const struct config_key *key, struct config *config,
+		      const struct raw_value *raw)
 {
 	char item[64];
 	unsigned int line;
@@ -216,11 +217,15 @@ static int apply_hosts(const struct load *load, const struct config_key *key, st
 		config_lines_find(load->lines, key->path, &line);
 		return refuse(load, line, key->path, "is an empty list; expected %s", key->expected);
 	}
-	config_hosts_clear(config);
+	if (key->kind == CONFIG_HOSTS)
+		config_hosts_clear(config);
+	else
+		config->roles = 0;
 	for (uint32_t i = 0; i < raw->n_list; i++) {
 		const char *why = NULL, *text = raw->list[i] ? raw->list[i] : "";
 		snprintf(item, sizeof(item), "%s[%u]", key->path, i);
-		int r = config_host_add(config, text, &why);
+		int r = key->kind == CONFIG_HOSTS ? config_host_add(config, text, &why)
+						  : config_key_set(key, config, text, &why);
 		if (r == -EINVAL)
 			return bad_value(load, key, item, text, why);
 		if (r < 0)
@@ -238,8 +243,8 @@ static int apply(const struct load *load, struct config *config, const struct ra
 		if (config_lines_find(load->lines, key->path, NULL) == CONFIG_NODE_NONE)
 			continue;
 		const char *text = raw->values[i].text ? raw->values[i].text : "";
-		if (key->kind == CONFIG_HOSTS)
-			r = apply_hosts(load, key, config, &raw->values[i]);
+		if (config_is_list(key))
+			r = apply_list(load, key, config, &raw->values[i]);
 		else
 			r = config_key_set(key, config, text, &why);
 		if (r == -EINVAL && why)
@@ -252,6 +257,7 @@ static int apply(const struct load *load, struct config *config, const struct ra
 
 static int copy_values(struct config *copy, const struct config *config)
 {
+	copy->roles = config->roles;
 	copy->max_body = config->max_body;
 	copy->max_call = config->max_call;
 	copy->ring_size = config->ring_size;

@@ -3,40 +3,111 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "base/macro.h"
 
+/* BPF_LINK_CREATE for uprobe_multi, as the kernel's bpf(2) defines it since 6.6: headers of libbpf 1.1 are
+ * older. */
+#define ATTACH_UPROBE_MULTI 48
+#define UPROBE_MULTI_RETURN 1U
+
+struct link_create {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t count, multi_flags, pid, pad;
+};
+
 struct attachment {
 	unsigned int n_functions;
+	int multi_entry, multi_ret; /* link descriptors, or -1 */
 	struct bpf_link *entry[PROBE_FUNCTIONS], *ret[PROBE_FUNCTIONS];
 };
 
-static int attach_one(struct bpf_program *program, bool is_return, const char *path, uint64_t offset,
-		      struct bpf_link **ret_link)
+/* --- all at once --------------------------------------------------------------------- */
+
+static int attach_multi(struct programs *p, bool is_return, const char *path,
+			const struct elf_symbol symbols[static PROBE_FUNCTIONS], uint32_t file_id,
+			unsigned int *ret_count)
 {
-	*ret_link = bpf_program__attach_uprobe(program, is_return, -1, path, offset);
+	uint64_t offsets[PROBE_FUNCTIONS], cookies[PROBE_FUNCTIONS];
+	uint32_t n = 0;
+
+	for (int i = 0; i < PROBE_FUNCTIONS; i++) {
+		if (!symbols[i].file_offset ||
+		    (is_return && !probe_function_carries_data((enum probe_function)i)))
+			continue;
+		offsets[n] = symbols[i].file_offset;
+		cookies[n++] = PROBE_COOKIE(file_id, (uint64_t)i);
+	}
+	struct link_create attr = {
+		.prog_fd = (uint32_t)programs_multi_fd(p, is_return),
+		.attach_type = ATTACH_UPROBE_MULTI,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets,
+		.cookies = (uintptr_t)cookies,
+		.count = n,
+		.multi_flags = is_return ? UPROBE_MULTI_RETURN : 0,
+	};
+	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	if (fd < 0)
+		return -errno;
+	*ret_count = n;
+	return fd;
+}
+
+/* The returns first: an entry without its return would only fill frames. */
+static int attach_all(struct attachment *a, struct programs *p, const char *path,
+		      const struct elf_symbol symbols[static PROBE_FUNCTIONS], uint32_t file_id)
+{
+	a->multi_ret = attach_multi(p, true, path, symbols, file_id, &a->n_functions);
+	if (a->multi_ret < 0)
+		return a->multi_ret;
+	a->multi_entry = attach_multi(p, false, path, symbols, file_id, &a->n_functions);
+	return MIN(a->multi_entry, 0);
+}
+
+/* --- one by one ---------------------------------------------------------------------- */
+
+static int attach_one(struct bpf_program *program, bool is_return, const char *path, uint64_t offset,
+		      uint64_t cookie, struct bpf_link **ret_link)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = is_return, .bpf_cookie = cookie);
+	*ret_link = bpf_program__attach_uprobe_opts(program, -1, path, offset, &options);
 	return *ret_link ? 0 : -errno;
 }
 
-/* The return first: an entry without its return would only fill frames. */
 static int attach_function(struct attachment *a, struct programs *p, const char *path,
-			   enum probe_function function, uint64_t offset)
+			   enum probe_function function, uint64_t offset, uint32_t file_id)
 {
-	struct bpf_program *entry = programs_entry(p, function);
+	uint64_t cookie = programs_has_cookie(p) ? PROBE_COOKIE(file_id, (uint64_t)function) : 0;
 	int r = 0;
 
-	if (!entry)
-		return 0;
 	if (probe_function_carries_data(function))
-		r = attach_one(programs_return(p), true, path, offset, &a->ret[function]);
+		r = attach_one(programs_return(p), true, path, offset, cookie, &a->ret[function]);
 	if (r >= 0)
-		r = attach_one(entry, false, path, offset, &a->entry[function]);
+		r = attach_one(programs_entry(p, function), false, path, offset, cookie, &a->entry[function]);
 	if (r >= 0)
 		a->n_functions++;
 	return r;
 }
+
+static int attach_each(struct attachment *a, struct programs *p, const char *path,
+		       const struct elf_symbol symbols[static PROBE_FUNCTIONS], uint32_t file_id)
+{
+	int r = 0;
+	for (int i = 0; i < PROBE_FUNCTIONS && r >= 0; i++)
+		if (symbols[i].file_offset)
+			r = attach_function(a, p, path, (enum probe_function)i, symbols[i].file_offset,
+					    file_id);
+	return r;
+}
+
+/* ------------------------------------------------------------------------------------- */
 
 int attachment_new(struct attachment **ret_attachment, struct programs *programs, const char *path,
 		   const struct elf_symbol symbols[static PROBE_FUNCTIONS], uint32_t file_id)
@@ -44,14 +115,11 @@ int attachment_new(struct attachment **ret_attachment, struct programs *programs
 	_cleanup_(attachment_free) struct attachment *a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
-	(void)file_id;
-	for (int i = 0; i < PROBE_FUNCTIONS; i++) {
-		if (!symbols[i].file_offset)
-			continue;
-		int r = attach_function(a, programs, path, (enum probe_function)i, symbols[i].file_offset);
-		if (r < 0)
-			return r;
-	}
+	a->multi_entry = a->multi_ret = -1;
+	int r = programs_has_multi(programs) ? attach_all(a, programs, path, symbols, file_id)
+					     : attach_each(a, programs, path, symbols, file_id);
+	if (r < 0)
+		return r;
 	*ret_attachment = TAKE_PTR(a);
 	return 0;
 }
@@ -61,6 +129,10 @@ void attachment_free(struct attachment **attachment)
 	struct attachment *a = *attachment;
 	if (!a)
 		return;
+	if (a->multi_entry >= 0)
+		close(a->multi_entry);
+	if (a->multi_ret >= 0)
+		close(a->multi_ret);
 	for (int i = 0; i < PROBE_FUNCTIONS; i++) {
 		bpf_link__destroy(a->entry[i]);
 		bpf_link__destroy(a->ret[i]);

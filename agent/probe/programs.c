@@ -2,11 +2,13 @@
 #include "probe/programs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -18,9 +20,14 @@
 /* Room in the ring that data records leave to control records. */
 #define RING_CONTROL_SHARE 8
 
+/* Linux 6.6; newer than the headers that libbpf 1.1 brings. */
+#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+
 struct programs {
 	struct oaitap_bpf *skel;
-	int conns_fd, procs_fd, counters_fd;
+	int conns_fd, procs_fd, counters_fd, flows_fd, order_fd;
+	bool multi, cookie;
+	struct programs_state state;
 };
 
 /* libbpf explains itself at length; what matters is turned into one line by us. */
@@ -110,16 +117,82 @@ static int tracepoints_attach(struct oaitap_bpf *skel)
 	return skel->links.process_exit ? 0 : -errno;
 }
 
-static int load(struct programs *p, const struct programs_options *options, char **ret_error)
+static struct bpf_program *entry_program(const struct oaitap_bpf *skel, enum probe_function function)
+{
+	struct bpf_program *const programs[PROBE_FUNCTIONS] = {
+		[PROBE_SSL_WRITE] = skel->progs.ssl_write,
+		[PROBE_SSL_WRITE_EX] = skel->progs.ssl_write_ex,
+		[PROBE_SSL_WRITE_EX2] = skel->progs.ssl_write_ex2,
+		[PROBE_SSL_WRITE_EARLY_DATA] = skel->progs.ssl_write_early_data,
+		[PROBE_SSL_SENDFILE] = skel->progs.ssl_sendfile,
+		[PROBE_SSL_CTRL] = skel->progs.ssl_ctrl,
+		[PROBE_SSL_SET_TLSEXT_HOST_NAME] = skel->progs.ssl_set_tlsext_host_name,
+		[PROBE_SSL_SET_ACCEPT_STATE] = skel->progs.ssl_set_accept_state,
+		[PROBE_SSL_READ] = skel->progs.ssl_read,
+		[PROBE_SSL_READ_EX] = skel->progs.ssl_read_ex,
+		[PROBE_SSL_READ_EARLY_DATA] = skel->progs.ssl_read_early_data,
+		[PROBE_SSL_SET_FD] = skel->progs.ssl_set_fd,
+		[PROBE_SSL_FREE] = skel->progs.ssl_free,
+	};
+	return programs[function];
+}
+
+/* The same code loads for both ways of attaching; a kernel wants to be told which. */
+static void choose_probes(struct programs *p, const struct features *features)
+{
+	struct bpf_program *const with_multi[] = {p->skel->progs.multi_enter, p->skel->progs.ssl_data_return,
+						  p->skel->progs.chain_send, p->skel->progs.chain_decide};
+	p->multi = features->multi;
+	p->cookie = features->multi || features->cookie;
+	p->skel->rodata->has_cookie = p->cookie;
+	bpf_program__set_autoload(p->skel->progs.multi_enter, p->multi);
+	for (int i = 0; i < PROBE_FUNCTIONS; i++)
+		bpf_program__set_autoload(entry_program(p->skel, (enum probe_function)i), !p->multi);
+	for (size_t i = 0; p->multi && i < ARRAY_SIZE(with_multi); i++)
+		bpf_program__set_expected_attach_type(with_multi[i], ATTACH_UPROBE_MULTI);
+}
+
+static void choose_details(struct programs *p, const struct features *features, bool hello)
+{
+	bool kprobe = !features->send_length && features->kprobe;
+
+	bpf_program__set_autoload(p->skel->progs.socket_sent, features->send_length);
+	bpf_program__set_autoload(p->skel->progs.socket_sends, kprobe);
+	bpf_program__set_autoload(p->skel->progs.hello_connect4, hello);
+	bpf_program__set_autoload(p->skel->progs.hello_connect6, hello);
+	bpf_program__set_autoload(p->skel->progs.hello_egress, hello);
+	p->state = (struct programs_state){.hello = hello};
+}
+
+static int open_and_load(struct programs *p, const struct programs_options *options, bool hello)
 {
 	p->skel = oaitap_bpf__open();
 	if (!p->skel)
-		return fail(ret_error, -errno, "the BPF programs cannot be opened: %s", strerror(errno));
+		return -errno;
 	p->skel->rodata->max_call_bytes = options->max_call;
 	p->skel->rodata->ring_data_max = options->ring_size - options->ring_size / RING_CONTROL_SHARE;
+	p->skel->rodata->roles = options->roles;
 	bpf_map__set_max_entries(p->skel->maps.ring, (uint32_t)options->ring_size);
+	choose_probes(p, options->features);
+	choose_details(p, options->features, hello);
 	int r = oaitap_bpf__load(p->skel);
-	if (r == -EPERM || r == -EACCES)
+	if (r < 0) {
+		oaitap_bpf__destroy(p->skel);
+		p->skel = NULL;
+	}
+	return r;
+}
+
+/* Without the details if this kernel does not take their programs. */
+static int load_programs(struct programs *p, const struct programs_options *options, char **ret_error)
+{
+	bool hello = options->features->skb_owner;
+	int r = open_and_load(p, options, hello);
+	if (r < 0 && hello && r != -EPERM && r != -ENOMEM) {
+		r = open_and_load(p, options, false);
+		p->state.why_no_hello = "this kernel does not take the programs that look at ClientHellos";
+	}
+	if (r == -EPERM)
 		return fail(ret_error, -EPERM,
 			    "the kernel does not let this process load BPF programs: run as root, or with "
 			    "CAP_BPF, "
@@ -129,6 +202,57 @@ static int load(struct programs *p, const struct programs_options *options, char
 			ret_error, r == -ENOMEM ? r : -EOPNOTSUPP,
 			"this kernel does not take the BPF programs (%s): `oaitap doctor` says what it lacks",
 			strerror(-r));
+	return 0;
+}
+
+static void attach_sockets(struct programs *p, const struct features *features)
+{
+	if (features->send_length) {
+		p->skel->links.socket_sent = bpf_program__attach(p->skel->progs.socket_sent);
+		if (p->skel->links.socket_sent)
+			p->state.sockets = "sock_send_length";
+	} else if (features->kprobe) {
+		p->skel->links.socket_sends =
+			bpf_program__attach_kprobe(p->skel->progs.socket_sends, false, "tcp_sendmsg");
+		if (p->skel->links.socket_sends)
+			p->state.sockets = "tcp_sendmsg";
+	}
+	if (!p->state.sockets)
+		log_info("addresses are known only for programs that use SSL_set_fd: this kernel has neither "
+			 "the "
+			 "tracepoint sock_send_length nor kprobes");
+}
+
+/* The owner first: a socket that nobody was seen to connect is not looked at. */
+static int attach_hello_to(struct programs *p, int cgroup_fd)
+{
+	p->skel->links.hello_connect4 = bpf_program__attach_cgroup(p->skel->progs.hello_connect4, cgroup_fd);
+	p->skel->links.hello_connect6 = bpf_program__attach_cgroup(p->skel->progs.hello_connect6, cgroup_fd);
+	p->skel->links.hello_egress = bpf_program__attach_cgroup(p->skel->progs.hello_egress, cgroup_fd);
+	return p->skel->links.hello_connect4 && p->skel->links.hello_connect6 && p->skel->links.hello_egress
+		       ? 0
+		       : -errno;
+}
+
+static void attach_hello(struct programs *p, const struct features *features)
+{
+	if (!p->state.hello)
+		return;
+	_cleanup_close_ int fd = open(features->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : attach_hello_to(p, fd);
+	if (r < 0) {
+		p->state.hello = false;
+		p->state.why_no_hello = "the root of cgroup v2 does not take them";
+		log_warn("AI traffic that cannot be read will not be noticed: %s: %s", features->cgroup,
+			 strerror(-r));
+	}
+}
+
+static int load(struct programs *p, const struct programs_options *options, char **ret_error)
+{
+	int r = load_programs(p, options, ret_error);
+	if (r < 0)
+		return r;
 	r = chain_fill(p->skel);
 	if (r < 0)
 		return fail(ret_error, r, "the program chain cannot be set up: %s", strerror(-r));
@@ -138,6 +262,8 @@ static int load(struct programs *p, const struct programs_options *options, char
 	r = tracepoints_attach(p->skel);
 	if (r < 0)
 		return fail(ret_error, r, "exec and exit cannot be watched: %s", strerror(-r));
+	attach_sockets(p, options->features);
+	attach_hello(p, options->features);
 	return 0;
 }
 
@@ -157,6 +283,8 @@ int programs_load(struct programs **ret_programs, const struct programs_options 
 	p->conns_fd = bpf_map__fd(p->skel->maps.conns);
 	p->procs_fd = bpf_map__fd(p->skel->maps.procs);
 	p->counters_fd = bpf_map__fd(p->skel->maps.counters);
+	p->flows_fd = bpf_map__fd(p->skel->maps.flows);
+	p->order_fd = bpf_program__fd(p->skel->progs.conn_order);
 	*ret_programs = p;
 	return 0;
 }
@@ -175,46 +303,19 @@ int programs_ring_fd(const struct programs *p)
 	return bpf_map__fd(p->skel->maps.ring);
 }
 
-static struct bpf_program *entry_program(const struct oaitap_bpf *skel, enum probe_function function)
-{
-	switch (function) {
-	case PROBE_SSL_WRITE:
-		return skel->progs.ssl_write;
-	case PROBE_SSL_WRITE_EX:
-		return skel->progs.ssl_write_ex;
-	case PROBE_SSL_READ:
-		return skel->progs.ssl_read;
-	case PROBE_SSL_READ_EX:
-		return skel->progs.ssl_read_ex;
-	case PROBE_SSL_CTRL:
-		return skel->progs.ssl_ctrl;
-	case PROBE_SSL_SET_FD:
-		return skel->progs.ssl_set_fd;
-	case PROBE_SSL_FREE:
-		return skel->progs.ssl_free;
-	default:
-		break;
-	}
-	return NULL;
-}
-
 bool programs_has_multi(const struct programs *p)
 {
-	(void)p;
-	return false;
+	return p->multi;
 }
 
 bool programs_has_cookie(const struct programs *p)
 {
-	(void)p;
-	return false;
+	return p->cookie;
 }
 
 int programs_multi_fd(const struct programs *p, bool is_return)
 {
-	(void)p;
-	(void)is_return;
-	return -ENOTSUP;
+	return bpf_program__fd(is_return ? p->skel->progs.ssl_data_return : p->skel->progs.multi_enter);
 }
 
 struct bpf_program *programs_entry(const struct programs *p, enum probe_function function)
@@ -225,6 +326,36 @@ struct bpf_program *programs_entry(const struct programs *p, enum probe_function
 struct bpf_program *programs_return(const struct programs *p)
 {
 	return p->skel->progs.ssl_data_return;
+}
+
+struct programs_state programs_state(const struct programs *p)
+{
+	return p->state;
+}
+
+int programs_order(struct programs *p, const struct conn_key *key, uint64_t conn_id, enum conn_order order,
+		   enum record_dir dir, uint64_t until)
+{
+	uint64_t args[] = {key->ssl, key->tgid, conn_id, order, dir, until};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
+	int r = bpf_prog_test_run_opts(p->order_fd, &run);
+	if (r < 0)
+		return r;
+	return run.retval == 0 ? 0 : -ENOENT;
+}
+
+int programs_flow_find(const struct programs *p, uint64_t cookie, struct flow *ret_flow)
+{
+	struct flow flow;
+	if (bpf_map_lookup_elem(p->flows_fd, &cookie, &flow) < 0)
+		return -ENOENT;
+	*ret_flow = flow;
+	return 0;
+}
+
+void programs_flow_remove(struct programs *p, uint64_t cookie)
+{
+	bpf_map_delete_elem(p->flows_fd, &cookie);
 }
 
 int programs_counters(const struct programs *p, struct counter_value ret_values[static COUNTER_MAX])

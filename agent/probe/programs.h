@@ -18,7 +18,7 @@ struct programs_options {
 	uint64_t max_call;  /* bytes of one call that are copied */
 	char *const *hosts; /* patterns, lower case: "name" or "*.suffix" */
 	size_t n_hosts;
-	bool servers;			 /* record what this host's programs are asked, too (capture.roles) */
+	unsigned int roles;		 /* bits by enum record_role (capture.roles) */
 	const struct features *features; /* borrowed for the call */
 };
 
@@ -26,7 +26,7 @@ struct programs_options {
 struct programs_state {
 	const char *sockets; /* "sock_send_length", "tcp_sendmsg", or NULL: only SSL_set_fd tells */
 	bool hello;	     /* ClientHellos are looked at */
-	char *why_no_hello;  /* borrowed */
+	const char *why_no_hello;
 };
 
 /* Loads the programs, fills the host table and attaches to exec and exit. On failure *ret_error is one line
@@ -55,12 +55,11 @@ int programs_conn_find(const struct programs *programs, const struct conn_key *k
 int programs_conn_take(struct programs *programs, const struct conn_key *key, uint64_t conn_id,
 		       struct conn *ret_conn);
 
-/* What the agent orders for one connection. */
-enum programs_order { PROGRAMS_IGNORE, PROGRAMS_SKIP };
-/* PROGRAMS_SKIP: bytes of this direction before offset `until` are not copied, a gap (RECORD_LOSS_SKIPPED)
- * stands for them. 0; -ENOENT: no such connection any more; other negative errno. Any thread. */
+/* What the agent orders for one connection. ORDER_SKIP: bytes of this direction before offset `until` are not
+ * copied, a gap (RECORD_LOSS_SKIPPED) stands for them. 0; -ENOENT: no such connection any more; other
+ * negative errno. Any thread. */
 int programs_order(struct programs *programs, const struct conn_key *key, uint64_t conn_id,
-		   enum programs_order order, enum record_dir dir, uint64_t until);
+		   enum conn_order order, enum record_dir dir, uint64_t until);
 
 /* Bytes of a socket that a record_hello told of. 0; -ENOENT. Any thread. */
 int programs_flow_find(const struct programs *programs, uint64_t cookie, struct flow *ret_flow);

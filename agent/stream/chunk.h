@@ -13,15 +13,15 @@ enum stream_dir {
 	STREAM_READ = 1,  /* what it read from it */
 };
 
-/* Why bytes are missing. Ordered by how much the operator can do about it. */
+/* Why bytes are missing. */
 enum gap_reason {
 	GAP_NONE = 0,
 	GAP_RING_FULL, /* the ring buffer had no room */
-	GAP_SKIPPED,   /* over the configured size of one message: not copied any more */
-	GAP_SENDFILE,  /* SSL_sendfile: the bytes never were in the process's memory */
 	GAP_LIMIT,     /* over the configured size of one call */
 	GAP_FAULT,     /* the process's memory could not be read */
 	GAP_LOST,      /* noticed by its offset only; the kernel did not say why */
+	GAP_SKIPPED,   /* over the configured size of one message: not copied any more */
+	GAP_SENDFILE,  /* SSL_sendfile: the bytes never were in the process's memory */
 };
 
 struct stream_chunk {

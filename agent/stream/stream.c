@@ -195,8 +195,11 @@ static void close_conn(struct stream *s, struct stream_conn *conn, const uint64_
 static void on_socket(struct stream *s, const struct record_socket *rec)
 {
 	struct stream_conn *conn = map_get(s->conns, rec->conn_id);
-	if (conn)
-		conn->socket = *rec;
+	if (!conn)
+		return;
+	conn->socket = *rec;
+	if (s->ops->on_socket)
+		s->ops->on_socket(s->ctx, conn);
 }
 
 static void on_close(struct stream *s, const struct record_close *rec)

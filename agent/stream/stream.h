@@ -31,6 +31,8 @@ struct stream_ops {
 	int (*on_open)(void *ctx, struct stream_conn *conn);
 	void (*on_chunk)(void *ctx, struct stream_conn *conn, const struct stream_chunk *chunk);
 	void (*on_gap)(void *ctx, struct stream_conn *conn, const struct stream_gap *gap);
+	/* conn->socket is known from now on; NULL: of no interest. */
+	void (*on_socket)(void *ctx, struct stream_conn *conn);
 	/* The connection is over; conn dies when the callback returns. */
 	void (*on_close)(void *ctx, struct stream_conn *conn, uint64_t ts_ns);
 };

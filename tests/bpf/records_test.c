@@ -5,7 +5,9 @@
 
 #include "guard.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #define CONNS_MAX 8
 #define BYTES_MAX (20U << 20)
 
+static struct features features;
 static const char *program; /* path of ssl_calls */
 
 /* What the records said of one connection. */
@@ -32,6 +35,10 @@ struct seen {
 	uint64_t next[2];  /* offset that must come next, records and gaps together */
 	uint64_t received[2], gaps[2];
 	uint64_t end[2];
+	struct conn_key key;
+	uint8_t role;
+	uint32_t file_id;
+	struct record_socket socket;
 	unsigned int opens, closes, data_records, calls[2], last_loss;
 };
 
@@ -42,7 +49,8 @@ struct world {
 	struct seen conns[CONNS_MAX];
 	size_t n_conns;
 	pid_t child; /* other programs of the host may use OpenSSL as well */
-	unsigned int execs, exits, records;
+	unsigned int execs, exits, records, hellos;
+	struct record_hello hello; /* the last one */
 	bool tolerate_jumps;
 	struct counter_value counters[COUNTER_MAX];
 	int status; /* of the child */
@@ -111,7 +119,9 @@ static bool is_of_child(const struct world *w, const struct ring_record *rec)
 	case RECORD_CLOSE:
 		return is_known(w, rec->close->conn_id);
 	case RECORD_SOCKET:
-		break;
+		return is_known(w, rec->socket->conn_id);
+	case RECORD_HELLO:
+		return rec->hello->tgid == (uint32_t)w->child;
 	}
 	return false;
 }
@@ -129,6 +139,9 @@ static void on_record(void *ctx, const struct ring_record *rec)
 		s = seen_of(w, rec->open->conn_id);
 		s->opens++;
 		s->tgid = rec->open->tgid;
+		s->role = rec->open->role;
+		s->file_id = rec->open->file_id;
+		s->key = (struct conn_key){.ssl = rec->open->ssl, .tgid = rec->open->tgid};
 		memcpy(s->sni, rec->open->sni, sizeof(s->sni));
 		break;
 	case RECORD_DATA:
@@ -148,6 +161,11 @@ static void on_record(void *ctx, const struct ring_record *rec)
 		w->exits++;
 		break;
 	case RECORD_SOCKET:
+		seen_of(w, rec->socket->conn_id)->socket = *rec->socket;
+		break;
+	case RECORD_HELLO:
+		w->hellos++;
+		w->hello = *rec->hello;
 		break;
 	}
 }
@@ -190,6 +208,8 @@ static void attach_to(struct targets *targets, pid_t pid)
 }
 
 struct setup {
+	unsigned int roles; /* 0: client */
+	void (*on_pause)(struct world *w);
 	uint64_t ring_size, max_call;
 	bool attach_twice; /* as when one file is reached by two identities (overlayfs) */
 	bool drain_late;   /* only when the child has ended */
@@ -204,6 +224,8 @@ static void world_run(struct world *w, const struct setup *setup, const char *co
 		.max_call = setup->max_call ? setup->max_call : OAITAP_CALL_MAX,
 		.hosts = hosts,
 		.n_hosts = 2,
+		.roles = setup->roles ? setup->roles : 1U << RECORD_CLIENT,
+		.features = &features,
 	};
 	char *error = NULL;
 	char *argv[32] = {(char *)program};
@@ -225,11 +247,20 @@ static void world_run(struct world *w, const struct setup *setup, const char *co
 	}
 	assert_int_equal(write(go, "x", 1), 1);
 	close(go);
-	while (waitpid(w->child, &w->status, WNOHANG) == 0)
+	pid_t changed;
+	while ((changed = waitpid(w->child, &w->status, WNOHANG | WUNTRACED)) == 0 || WIFSTOPPED(w->status)) {
 		if (setup->drain_late)
 			usleep(1000);
 		else
 			assert_true(ring_poll(w->ring, 10) >= 0);
+		if (changed > 0) {
+			while (ring_poll(w->ring, 10) > 0)
+				;
+			setup->on_pause(w);
+			w->status = 0;
+			kill(w->child, SIGCONT);
+		}
+	}
 	while (ring_poll(w->ring, 50) > 0)
 		;
 	assert_int_equal(ring_stats(w->ring).bad, 0);
@@ -370,15 +401,13 @@ static void test_two_probes_count_once(void **state)
 	struct world w;
 	(void)state;
 	RUN(&w, &twice, "sni=api.openai.com", "write=20000", "read=300", "write_ex=7", "read_ex=9", "free");
-	/* The name is set twice too: the first connection ends before it carried anything. */
-	assert_int_equal(w.n_conns, 2);
-	assert_int_equal(w.conns[0].received[0] + w.conns[0].received[1], 0);
-	assert_int_equal(w.conns[0].closes, 1);
-	assert_int_equal(w.conns[1].received[0], 20007);
-	assert_int_equal(w.conns[1].received[1], 309);
-	assert_int_equal(w.conns[1].calls[0], 2);
-	assert_int_equal(w.conns[1].end[0], 20007);
-	assert_pattern(&w.conns[1], 0, 0, 20007);
+	assert_int_equal(w.n_conns, 1);
+	assert_int_equal(w.conns[0].received[0], 20007);
+	assert_int_equal(w.conns[0].received[1], 309);
+	assert_int_equal(w.conns[0].calls[0], 2);
+	assert_int_equal(w.conns[0].end[0], 20007);
+	assert_pattern(&w.conns[0], 0, 0, 20007);
+	assert_true(w.counters[COUNTER_TWICE].count > 0);
 	assert_no_loss(&w);
 	world_done(&w);
 }
@@ -468,6 +497,132 @@ static void test_request_after_other_bytes(void **state)
 	world_done(&w);
 }
 
+/* A program that serves and asks itself: each side is a connection, if its role is wanted. */
+static void test_roles(void **state)
+{
+	const struct setup both = {.roles = 1U << RECORD_CLIENT | 1U << RECORD_SERVER};
+	const struct setup server = {.roles = 1U << RECORD_SERVER};
+	static const char request[] = "POST / HTTP/1.1\\r\\nHost: api.openai.com\\r\\n\\r\\n";
+	char text[96];
+	struct world w;
+	(void)state;
+
+	snprintf(text, sizeof(text), "text=%s", request);
+	RUN(&w, &both, "new", text, "read=700", "write=60", "free");
+	assert_int_equal(w.n_conns, 2);
+	for (int i = 0; i < 2; i++) {
+		struct seen *s = &w.conns[i];
+		int asks = s->role == RECORD_CLIENT ? RECORD_WRITE : RECORD_READ;
+		assert_int_equal(s->received[asks], 41 + 60);
+		assert_int_equal(s->received[!asks], 700);
+		assert_memory_equal(s->bytes[asks], "POST / HTTP/1.1\r\n", 17);
+	}
+	assert_int_not_equal(w.conns[0].role, w.conns[1].role);
+	assert_no_loss(&w);
+	world_done(&w);
+
+	RUN(&w, &server, "sni=api.openai.com", text, "read=700", "free");
+	assert_int_equal(w.n_conns, 1);
+	assert_int_equal(w.conns[0].role, RECORD_SERVER);
+	assert_int_equal(w.conns[0].received[RECORD_READ], 41);
+	world_done(&w);
+
+	RUN(&w, &server, "new", "text=GET / HTTP/1.1\\r\\nHost: example.org\\r\\n\\r\\n", "read=700", "free");
+	assert_int_equal(w.n_conns, 0);
+	assert_int_equal(w.records, 0);
+	world_done(&w);
+}
+
+static void test_early_data(void **state)
+{
+	const struct setup both = {.roles = 1U << RECORD_CLIENT | 1U << RECORD_SERVER};
+	struct world w;
+	(void)state;
+	RUN(&w, &plain, "early=1000", "write=50", "read=60", "free");
+	assert_int_equal(w.n_conns, 2); /* the first gave the ticket */
+	assert_int_equal(w.conns[1].received[0], 1050);
+	assert_int_equal(w.conns[1].calls[0], 2);
+	assert_int_equal(w.conns[1].received[1], 60);
+	assert_pattern(&w.conns[1], 0, 0, 1050);
+	assert_no_loss(&w);
+	world_done(&w);
+	(void)both;
+}
+
+static void order_skip(struct world *w)
+{
+	const struct seen *s = &w->conns[0];
+	assert_int_equal(programs_order(w->programs, &s->key, s->id + 1, ORDER_SKIP, RECORD_WRITE, 9),
+			 -ENOENT);
+	assert_int_equal(programs_order(w->programs, &s->key, s->id, ORDER_SKIP, RECORD_WRITE, 50000), 0);
+}
+
+static void test_skip_order(void **state)
+{
+	const struct setup skip = {.on_pause = order_skip};
+	struct world w;
+	(void)state;
+	RUN(&w, &skip, "sni=api.openai.com", "write=1000", "pause", "write=20000", "write=40000", "write=10",
+	    "free");
+	struct seen *s = &w.conns[0];
+	assert_int_equal(s->end[0], 61010);
+	assert_int_equal(s->gaps[0], 49000);
+	assert_int_equal(s->received[0], 1000 + 11000 + 10);
+	assert_pattern(s, 0, 0, 1000);
+	assert_pattern(s, 0, 50000, 61010);
+	assert_int_equal(w.counters[COUNTER_SKIPPED].bytes, 49000);
+	world_done(&w);
+}
+
+static void order_ignore(struct world *w)
+{
+	const struct seen *s = &w->conns[0];
+	assert_int_equal(programs_order(w->programs, &s->key, s->id, ORDER_IGNORE, RECORD_WRITE, 0), 0);
+}
+
+static void test_ignore_order(void **state)
+{
+	const struct setup ignore = {.on_pause = order_ignore};
+	struct world w;
+	(void)state;
+	RUN(&w, &ignore, "sni=api.openai.com", "write=1000", "pause", "write=20000", "read=100", "free");
+	assert_int_equal(w.conns[0].received[0], 1000);
+	assert_int_equal(w.conns[0].received[1], 0);
+	assert_int_equal(w.conns[0].closes, 1);
+	world_done(&w);
+}
+
+/* The socket is found by what the thread sends, in the call or after it. */
+static void test_sockets(void **state)
+{
+	static const char *const ways[] = {"tcp=api.openai.com", "memory=api.openai.com"};
+	static const char *const writes[] = {"write=1", "write=700", "write=16384", "write=40000"};
+	(void)state;
+	if (!features.send_length && !features.kprobe)
+		skip();
+	for (size_t i = 0; i < 8; i++) {
+		struct world w;
+		RUN(&w, &plain, ways[i % 2], writes[i / 2], "free");
+		assert_int_equal(w.n_conns, 1);
+		const struct record_socket *s = &w.conns[0].socket;
+		assert_int_equal(s->family, AF_INET);
+		const uint32_t loopback = htonl(INADDR_LOOPBACK);
+		assert_memory_equal(s->local, &loopback, 4);
+		assert_memory_equal(s->remote, &loopback, 4);
+		assert_true(s->local_port && s->remote_port && s->local_port != s->remote_port);
+		if (features.skb_owner) {
+			assert_int_equal(w.hellos, 1);
+			assert_string_equal(w.hello.sni, "api.openai.com");
+			assert_int_equal(w.hello.process_gen != 0, 1);
+			assert_int_equal(w.hello.cookie, s->cookie);
+			assert_int_equal(w.hello.local_port, s->local_port);
+			assert_int_equal(w.hello.remote_port, s->remote_port);
+			assert_memory_equal(w.hello.remote, &loopback, 4);
+		}
+		world_done(&w);
+	}
+}
+
 static void test_free_and_reuse(void **state)
 {
 	struct world w;
@@ -550,6 +705,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_first_bytes_decide),
 		cmocka_unit_test(test_head_in_several_writes),
 		cmocka_unit_test(test_request_after_other_bytes),
+		cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_early_data),
+		cmocka_unit_test(test_skip_order),
+		cmocka_unit_test(test_ignore_order),
+		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_free_and_reuse),
 		cmocka_unit_test(test_exit_and_exec_are_told),
 		cmocka_unit_test(test_tables_are_cleared),
@@ -564,5 +724,13 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	program = argv[1];
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	features_detect(&features);
+	int r = 0;
+	if (features.multi) {
+		printf("# uprobe_multi\n");
+		r = cmocka_run_group_tests(tests, NULL, NULL);
+	}
+	printf("# a perf event for each function\n");
+	features.multi = false;
+	return r | cmocka_run_group_tests(tests, NULL, NULL);
 }

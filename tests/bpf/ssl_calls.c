@@ -13,17 +13,28 @@
  *   fail_read      the client reads when there is nothing (WANT_READ)
  *   fail_write=N   the client writes N bytes with little room: WANT_WRITE until the server has read, then the
  * same call peek=N         the server writes N bytes, the client peeks at them, then reads them free SSL_free
+ *   early=N        a resumed connection that writes N bytes as early data
+ *   tcp=NAME       as sni, over TCP with a socket BIO: no SSL_set_fd
+ *   memory=NAME    as sni, over TCP with memory BIOs: the thread sends after the call
+ *   address        prints the TCP connection's ports as the client sees them, local and remote
+ *   pause          SIGSTOP for itself
  *   exec=PROGRAM   replaces the program
  *
  * Byte i of a stream is (i * 7 + i / 251) % 256, counted from the connection's first byte in its direction
  * (text counts too). */
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
@@ -84,6 +95,85 @@ static void make_pair(const char *name)
 	sent[0] = sent[1] = 0;
 }
 
+/* --- over TCP ------------------------------------------------------------------------ */
+
+static int client_fd = -1, server_fd = -1;
+static BIO *wire; /* of memory BIOs: what the client has to send, and gets */
+
+static void connect_tcp(void)
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(a);
+
+	must(bind(listener, (struct sockaddr *)&a, len) == 0 && listen(listener, 1) == 0 &&
+		     getsockname(listener, (struct sockaddr *)&a, &len) == 0,
+	     "listening");
+	client_fd = socket(AF_INET, SOCK_STREAM, 0);
+	must(connect(client_fd, (struct sockaddr *)&a, len) == 0, "connecting");
+	server_fd = accept(listener, NULL, NULL);
+	must(server_fd >= 0, "accepting");
+	close(listener);
+	setsockopt(client_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	must(fcntl(client_fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(server_fd, F_SETFL, O_NONBLOCK) == 0,
+	     "O_NONBLOCK");
+}
+
+/* What the client's memory BIO holds goes out, what has come goes in. */
+static void pump(void)
+{
+	static char buf[70000];
+	ssize_t n;
+
+	if (!wire)
+		return;
+	while ((n = BIO_read(wire, buf, sizeof(buf))) > 0)
+		must(send(client_fd, buf, (size_t)n, 0) == n, "sending");
+	while ((n = recv(client_fd, buf, 16384, 0)) > 0)
+		must(BIO_write(wire, buf, (int)n) == n, "filling the BIO");
+}
+
+static void make_tcp(const char *name, bool memory)
+{
+	BIO *inner = NULL;
+
+	connect_tcp();
+	client = SSL_new(client_ctx);
+	server = SSL_new(server_ctx);
+	if (memory)
+		must(BIO_new_bio_pair(&inner, BIO_SIZE, &wire, BIO_SIZE) == 1, "making a BIO pair");
+	else
+		inner = BIO_new_socket(client_fd, BIO_NOCLOSE);
+	BIO *peer = BIO_new_socket(server_fd, BIO_NOCLOSE);
+	SSL_set_bio(client, inner, inner);
+	SSL_set_bio(server, peer, peer);
+	SSL_set_connect_state(client);
+	SSL_set_accept_state(server);
+	must(SSL_set_tlsext_host_name(client, name) == 1, "setting the name");
+	for (int i = 0; i < 100 && !(SSL_is_init_finished(client) && SSL_is_init_finished(server)); i++) {
+		SSL_do_handshake(client);
+		pump();
+		SSL_do_handshake(server);
+		usleep(1000);
+		pump();
+	}
+	must(SSL_is_init_finished(client) && SSL_is_init_finished(server), "handshake");
+	sent[0] = sent[1] = 0;
+}
+
+static void print_address(void)
+{
+	struct sockaddr_in a, b;
+	socklen_t len = sizeof(a);
+	must(getsockname(client_fd, (struct sockaddr *)&a, &len) == 0 &&
+		     getpeername(client_fd, (struct sockaddr *)&b, &len) == 0,
+	     "asking for addresses");
+	printf("%u %u\n", ntohs(a.sin_port), ntohs(b.sin_port));
+	fflush(stdout);
+}
+
+/* ------------------------------------------------------------------------------------- */
+
 static uint8_t *pattern(size_t from, size_t len)
 {
 	uint8_t *data = malloc(len ? len : 1);
@@ -116,7 +206,13 @@ static void write_all(SSL *from, SSL *to, const uint8_t *data, size_t len, bool 
 	for (;;) {
 		size_t n = 0;
 		bool ok = ex ? SSL_write_ex(from, data, len, &n) == 1 : SSL_write(from, data, (int)len) > 0;
+		pump();
 		received += drain(to, reader_ex);
+		for (int i = 0; ok && received < len && i < 1000; i++) { /* TCP takes its time */
+			usleep(1000);
+			pump();
+			received += drain(to, reader_ex);
+		}
 		if (ok)
 			break;
 		must(SSL_get_error(from, -1) == SSL_ERROR_WANT_WRITE, "writing");
@@ -204,6 +300,47 @@ static void step_nested(size_t n)
 	must(drain(server, false) == n, "reading what the callback wrote");
 }
 
+static void step_early(size_t n)
+{
+	static uint8_t buf[20000];
+	size_t done = 0;
+	uint8_t *data = pattern(0, n);
+
+	SSL_CTX_set_max_early_data(server_ctx, 16384);
+	make_pair("api.openai.com");
+	drain(client, false); /* takes the ticket */
+	SSL_set_shutdown(server, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_set_shutdown(client,
+			 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else it is no good for resuming */
+	SSL_SESSION *session = SSL_get1_session(client);
+	must(SSL_SESSION_get_max_early_data(session) > 0, "getting a ticket for early data");
+	SSL_free(client);
+	SSL_free(server);
+	BIO *a, *b;
+	must(BIO_new_bio_pair(&a, BIO_SIZE, &b, BIO_SIZE) == 1, "making a BIO pair");
+	client = SSL_new(client_ctx);
+	server = SSL_new(server_ctx);
+	SSL_set_bio(client, a, a);
+	SSL_set_bio(server, b, b);
+	SSL_set_connect_state(client);
+	SSL_set_accept_state(server);
+	must(SSL_set_tlsext_host_name(client, "api.openai.com") == 1 && SSL_set_session(client, session) == 1,
+	     "resuming");
+	must(SSL_write_early_data(client, data, n, &done) == 1 && done == n, "writing early data");
+	must(SSL_read_early_data(server, buf, sizeof(buf), &done) == SSL_READ_EARLY_DATA_SUCCESS && done == n,
+	     "reading early data");
+	for (int i = 0; i < 10; i++) {
+		SSL_do_handshake(client);
+		(void)SSL_read_early_data(server, buf, sizeof(buf), &done);
+		SSL_do_handshake(server);
+	}
+	must(SSL_is_init_finished(client) && SSL_is_init_finished(server), "handshake");
+	sent[0] = n;
+	sent[1] = 0;
+	SSL_SESSION_free(session);
+	free(data);
+}
+
 static void step(const char *s)
 {
 	const char *eq = strchr(s, '=');
@@ -232,6 +369,14 @@ static void step(const char *s)
 		step_peek(n);
 	else if (IS("nested"))
 		step_nested(n);
+	else if (IS("early"))
+		step_early(n);
+	else if (IS("tcp") || IS("memory"))
+		make_tcp(value, IS("memory"));
+	else if (IS("address"))
+		print_address();
+	else if (IS("pause"))
+		raise(SIGSTOP);
 	else if (IS("free"))
 		SSL_free(client), SSL_free(server);
 	else if (IS("exec"))

@@ -77,6 +77,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->n_hosts, 7);
 	assert_string_equal(config->hosts[0], "*.openai.azure.com");
 	assert_string_equal(config->hosts[6], "ae.api.openai.com");
+	assert_int_equal(config->roles, CONFIG_ROLE_CLIENT);
 	assert_int_equal(config->max_body, 4 << 20);
 	assert_int_equal(config->max_call, 16 << 20);
 	assert_int_equal(config->ring_size, 16 << 20);
@@ -133,7 +134,7 @@ static void test_sizes(void **state)
 
 static const char whole[] = "# a comment\n"
 			    "hosts: [\"*.Example.COM\", api.openai.com, API.openai.com, my_llm, 10.0.0.5]\n"
-			    "capture: {max_body: 1KiB, max_call: 65536}\n"
+			    "capture: {roles: [server, client], max_body: 1KiB, max_call: 65536}\n"
 			    "store:\n"
 			    "  path: /data/\xc3\xa9 \"x\\y\".db\n"
 			    "identity: {key_path: '/data/key'}\n"
@@ -153,6 +154,7 @@ static void test_whole_file(void **state)
 	assert_string_equal(config->hosts[2], "my_llm");
 	assert_string_equal(config->hosts[3], "10.0.0.5");
 	assert_int_equal(config->max_body, 1024);
+	assert_int_equal(config->roles, CONFIG_ROLE_CLIENT | CONFIG_ROLE_SERVER);
 	assert_int_equal(config->max_call, 65536);
 	assert_int_equal(config->ring_size, 16 << 20);
 	assert_string_equal(config->store_path, "/data/\xc3\xa9 \"x\\y\".db");
@@ -234,7 +236,7 @@ static const struct bad {
 	{"hosts: &x [a]\n", ":1: hosts: ", "anchor"},
 	{"store: {path: !!binary L2Eg}\n", ":1: store.path: ", "tag"},
 	{"capture: 4\n",
-	 ":1: capture: ", "single value; expected a mapping with max_body, max_call, ring_size"},
+	 ":1: capture: ", "single value; expected a mapping with roles, max_body, max_call, ring_size"},
 	{"\ncapture:\n\nstore: {path: /x}\n", ":2: capture: ", "is empty"},
 	{"capture: [max_body]\n", ":1: capture: ", "is a list"},
 	{"capture:\n  max_body: [4MiB]\n", ":2: capture.max_body: ", "is a list; expected a number of bytes"},
@@ -247,6 +249,10 @@ static const struct bad {
 	{"capture: {max_body: 99999999999999999999}\n", ":1: capture.max_body: ", "over the maximum"},
 	{"capture: {max_call: 15KiB}\n", ":1: capture.max_call: ", "under"},
 	{"capture: {max_call: 16777217}\n", ":1: capture.max_call: ", "over"},
+	{"capture: {roles: client}\n", ":1: capture.roles: ", "single value"},
+	{"capture: {roles: []}\n", ":1: capture.roles: ", "empty list"},
+	{"capture:\n  roles: [client, proxy]\n", ":2: capture.roles[1]: ", "not a role"},
+	{"capture: {roles: [[client]]}\n", ":1: capture.roles[0]: ", "client or server"},
 	{"capture: {ring_size: 32KiB}\n", ":1: capture.ring_size: ", "under"},
 	{"capture: {ring_size: 3MiB}\n", ":1: capture.ring_size: ", "power of two"},
 	{"store: {path: oaitap.db}\n", ":1: store.path: ", "not an absolute path"},
@@ -473,9 +479,14 @@ static char *help_text(const char *key, int want)
 static void test_help(void **state)
 {
 	(void)state;
-	static const char *const keys[] = {
-		"hosts",      "capture.max_body",  "capture.max_call", "capture.ring_size",
-		"store.path", "identity.key_path", "status.socket"};
+	static const char *const keys[] = {"hosts",
+					   "capture.roles",
+					   "capture.max_body",
+					   "capture.max_call",
+					   "capture.ring_size",
+					   "store.path",
+					   "identity.key_path",
+					   "status.socket"};
 	_cleanup_free_ char *all = help_text(NULL, 0), *section = help_text("capture", 0);
 	_cleanup_free_ char *none = help_text("captur", -ENOENT);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {

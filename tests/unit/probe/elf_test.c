@@ -71,12 +71,17 @@ static void test_libssl_offsets(void **state)
 	}
 	assert_true(dladdr(dlsym(lib, "SSL_write"), &info) != 0);
 	int fd = open(info.dli_fname, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(probe_functions_find(fd, symbols), PROBE_FUNCTIONS);
+	int found = probe_functions_find(fd, symbols), there = 0;
 	for (int i = 0; i < PROBE_FUNCTIONS; i++) {
 		struct place p = {.address = dlsym(lib, probe_function_names[i])};
-		assert_int_equal(scan_process(getpid(), on_code_mapping, &p), 0);
+		if (p.address) {
+			there++;
+			assert_int_equal(scan_process(getpid(), on_code_mapping, &p), 0);
+		}
 		assert_int_equal(symbols[i].file_offset, p.file_offset);
 	}
+	assert_int_equal(found, there);
+	assert_true(there >= PROBE_FUNCTIONS - 2); /* newer ones, and BoringSSL's */
 	close(fd);
 	dlclose(lib);
 }

@@ -48,7 +48,12 @@ static void on_close(void *ctx, struct stream_conn *conn, uint64_t ts_ns)
 	note(ctx, "close%d ", (int)conn->id);
 }
 
-static const struct stream_ops ops = {on_open, on_chunk, on_gap, on_close};
+static void on_socket(void *ctx, struct stream_conn *conn)
+{
+	note(ctx, "socket%d:%d ", (int)conn->id, (int)conn->socket.remote_port);
+}
+
+static const struct stream_ops ops = {on_open, on_chunk, on_gap, on_socket, on_close};
 
 static void feed_open(struct stream *s, uint64_t id, const char *sni)
 {
@@ -176,6 +181,24 @@ static void closed_from_outside(struct stream *s, struct log *log)
 	stream_close(s, 1, end, 0);
 }
 
+static void socket_known(struct stream *s, struct log *log)
+{
+	struct record_socket rec = {.conn_id = 1, .family = 2, .remote_port = 443};
+	struct ring_record r = {.type = RECORD_SOCKET, .socket = &rec};
+	(void)log;
+	stream_record(s, &r); /* of nobody */
+	feed_open(s, 1, "h");
+	stream_record(s, &r);
+	feed_data(s, 1, RECORD_WRITE, 0, "a", RECORD_LOSS_NONE);
+	feed_gap(s, 1, 1, 5, RECORD_LOSS_SENDFILE);
+}
+
+static void test_socket(void **state)
+{
+	(void)state;
+	run(4, socket_known, "open1(h) socket1:443 w1@0:a! gap1@1+5/6 ");
+}
+
 static void test_in_order(void **state)
 {
 	(void)state;
@@ -258,7 +281,7 @@ static void ignore_close(void *ctx, struct stream_conn *conn, uint64_t ts_ns)
 
 static void test_contiguous_whatever_comes(void **state)
 {
-	static const struct stream_ops checking = {accept_open, check_chunk, check_gap, ignore_close};
+	static const struct stream_ops checking = {accept_open, check_chunk, check_gap, NULL, ignore_close};
 	struct stream *s = NULL;
 	(void)state;
 	assert_int_equal(stream_new(&s, 4, &checking, NULL), 0);
@@ -279,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_order),
+		cmocka_unit_test(test_socket),
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_unannounced),
