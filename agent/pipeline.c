@@ -243,9 +243,10 @@ static json_t *ways_status(const struct pipeline *p)
 static json_t *probe_status(const struct probe *probe)
 {
 	struct targets_stats t = probe_stats(probe);
-	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "files", number(t.files_attached), "functions",
-			 number(t.functions_attached), "failed", number(t.failed), "checked",
-			 number(t.files_checked), "lost-mappings", number(probe_lost(probe)));
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "files", number(t.files_attached), "functions",
+			 number(t.functions_attached), "released", number(t.files_released), "failed",
+			 number(t.failed), "checked", number(t.files_checked), "lost-mappings",
+			 number(probe_lost(probe)));
 }
 
 int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *out)

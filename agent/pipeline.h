@@ -21,6 +21,7 @@ struct pipeline;
 struct pipeline_options {
 	const struct config *config;		/* borrowed for the pipeline's life */
 	struct programs *programs;		/* borrowed */
+	const struct probe *probe;		/* borrowed */
 	const struct identity_key *key;		/* borrowed */
 	struct sink *sinks[PIPELINE_SINKS_MAX]; /* borrowed; each used by its own thread alone until
 						   pipeline_stop(); the store first */

@@ -214,6 +214,7 @@ static int announce(struct capture_conn *c)
 	memcpy(job->process.comm, s->comm, sizeof(job->process.comm));
 	memcpy(job->sni, s->sni, sizeof(job->sni));
 	job->role = s->role;
+	job->file_id = s->file_id;
 	job_push(c->worker, job);
 	return 0;
 }

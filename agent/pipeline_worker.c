@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct worker_conn {
 	struct identity_process process;
 	char sni[OAITAP_NAME_MAX];
 	const char *role;
+	char *tls_library;	    /* or NULL */
 	struct exchange *exchanges; /* oldest first */
 	size_t n_exchanges;
 };
@@ -90,6 +92,7 @@ static void worker_conn_free(struct worker_conn **conn)
 		exchange_free(&e);
 	}
 	identity_process_done(&(*conn)->process);
+	free((*conn)->tls_library);
 	free(*conn);
 	*conn = NULL;
 }
@@ -103,6 +106,9 @@ static void conn_open(struct worker *w, struct job *job)
 	job->process = (struct identity_process){0};
 	conn->role = job->role == RECORD_CLIENT ? "client" : "server";
 	memcpy(conn->sni, job->sni, sizeof(conn->sni));
+	char library[PATH_MAX];
+	if (probe_file_name(w->pipeline->options.probe, job->file_id, library, sizeof(library)) == 0)
+		conn->tls_library = strdup(library);
 	(void)identity_process_read("/proc", &conn->process);
 	if (map_put(w->conns, job->conn_id, conn) < 0)
 		worker_conn_free(&conn);
@@ -194,6 +200,7 @@ static int build(struct worker *w, const struct worker_conn *conn, const struct 
 		.sni = conn->sni[0] ? conn->sni : NULL,
 		.role = conn->role,
 		.protocol = "http/1.1",
+		.tls_library = conn->tls_library,
 		.local = format_address(&job->socket, job->socket.local, job->socket.local_port, local),
 		.remote = format_address(&job->socket, job->socket.remote, job->socket.remote_port, remote),
 	};

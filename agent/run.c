@@ -328,6 +328,7 @@ static int start(struct run *run, const struct run_options *o)
 	struct pipeline_options options = {
 		.config = run->config,
 		.programs = run->programs,
+		.probe = run->probe,
 		.key = run->key,
 		.n_sinks = run->n_sinks,
 	};

@@ -90,13 +90,16 @@ static void scan_processes(struct probe *p)
 {
 	/* The inode number of a file that is gone may stand for another one by now. */
 	map_clear(p->seen);
-	(void)scan_pids(on_pid, p);
+	targets_scan_begin(p->targets);
+	scan_installed(on_installed, p);
+	/* Files of processes that could not be looked at must not be taken for unused. */
+	if (scan_pids(on_pid, p) == 0)
+		targets_scan_end(p->targets);
 	p->next_scan_ns = clock_mono_ns() + RESCAN_NS;
 }
 
 void probe_scan(struct probe *p)
 {
-	scan_installed(on_installed, p);
 	scan_processes(p);
 }
 
@@ -114,6 +117,11 @@ void probe_run(struct probe *p, uint64_t now_ns)
 struct targets_stats probe_stats(const struct probe *p)
 {
 	return targets_stats(p->targets);
+}
+
+int probe_file_name(const struct probe *p, uint32_t file_id, char *ret_name, size_t size)
+{
+	return targets_name(p->targets, file_id, ret_name, size);
 }
 
 uint64_t probe_lost(const struct probe *p)

@@ -23,6 +23,9 @@ int probe_fd(const struct probe *probe);
 /* Handles new mappings; now_ns (monotonic) drives the periodic look at all processes. */
 void probe_run(struct probe *probe, uint64_t now_ns);
 
+/* As targets_name(). Any thread. */
+int probe_file_name(const struct probe *probe, uint32_t file_id, char *ret_name, size_t size);
+
 struct targets_stats probe_stats(const struct probe *probe);
 uint64_t
 probe_lost(const struct probe *probe); /* mapping records that the kernel lost (each led to a full scan) */

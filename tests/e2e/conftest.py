@@ -38,6 +38,7 @@ def pytest_terminal_summary(terminalreporter, config):
     for row in dict.fromkeys(row for row, _ in table):
         cells = [table.get((row, column), "-") for column in columns]
         terminalreporter.write_line(f"{row:<30}" + "".join(f"{cell:>16}" for cell in cells))
+    terminalreporter.write_line("events that state both addresses: {stated} of {events}".format(**truth.addresses))
 
 
 @pytest.fixture(scope="session")

@@ -81,3 +81,8 @@ def test_totals(agent, endpoint):
     assert status["events"]["request"] == status["events"]["response"] == agent.total // 2
     assert agent.total % 2 == 0
     assert agents.dropped(status) == {}
+
+
+def test_addresses():
+    """After all cells: no address was wrong (compared with each event), and nearly all were known."""
+    assert truth.addresses["stated"] >= 0.99 * truth.addresses["events"] > 0, truth.addresses

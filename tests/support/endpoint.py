@@ -361,6 +361,7 @@ class Connection:
         tls = writer.get_extra_info("ssl_object")
         self.sni = getattr(tls, "asked_name", None)
         self.peer = writer.get_extra_info("peername")
+        self.address = writer.get_extra_info("sockname")
         self.tls = tls.version()
 
     async def write(self, data):
@@ -430,7 +431,9 @@ class Connection:
         record = {
             "seq": self.server.next_number(),
             "connection": self.number,
+            "peer_address": self.peer[0],
             "peer_port": self.peer[1],
+            "address": "{}:{}".format(*self.address),
             "sni": self.sni,
             "tls": self.tls,
             "times": {"head": time.time()},

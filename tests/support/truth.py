@@ -145,6 +145,20 @@ def deployment_of(record):
     return record.get("model") if record["target"].startswith("/openai/v1/") else None
 
 
+# Events that state the addresses of their connection, of all that were compared.
+addresses = {"stated": 0, "events": 0}
+
+
+def compare_addresses(out, connection, record):
+    """Not stated is allowed, wrong is not."""
+    addresses["events"] += 1
+    if "local" not in connection and "remote" not in connection:
+        return
+    addresses["stated"] += 1
+    out.equal("connection.local", connection.get("local"), f"{record['peer_address']}:{record['peer_port']}")
+    out.equal("connection.remote", connection.get("remote"), record["address"])
+
+
 def compare_common(out, event, record, client):
     out.equal("schema", event["schema"], "oaitap/1")
     out.equal("backend", event["backend"], record["host"])
@@ -156,6 +170,7 @@ def compare_common(out, event, record, client):
     version = re.search(r"api-version=([^&]+)", record["target"])
     out.equal("api-version", event.get("api-version"), version.group(1) if version else None)
     out.equal("connection.sni", event["connection"].get("sni"), record["sni"])
+    compare_addresses(out, event["connection"], record)
     out.equal("connection.role", event["connection"]["role"], "client")
     out.equal("connection.protocol", event["connection"]["protocol"], "http/1.1")
     out.equal("attempt", event["attempt"], int(record["retry"] or 0))
