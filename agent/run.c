@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "base/priority.h"
 #include "ops/host_check.h"
 #include "ops/status_server.h"
 #include "pipeline.h"
@@ -292,6 +293,9 @@ static void sweep(struct run *run, struct sweep_times *times, uint64_t now_ns)
 		times->next_all_ns = now_ns + SWEEP_ALL_NS;
 }
 
+/* How soon a new library is probed decides whether its first request is seen. */
+#define PROBE_NICE (-10)
+
 static void loop(struct run *run)
 {
 	struct sweep_times sweeps = {.next_ns = clock_mono_ns() + SWEEP_NS,
@@ -301,6 +305,7 @@ static void loop(struct run *run)
 		{.fd = probe_fd(run->probe), .events = POLLIN},
 		{.fd = run->status ? status_server_fd(run->status) : -1, .events = POLLIN},
 	};
+	priority_set(PROBE_NICE);
 	for (;;) {
 		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
 			return;

@@ -2,6 +2,7 @@
 #include "probe/attach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,6 +28,29 @@ struct attachment {
 	int multi_entry, multi_ret; /* link descriptors, or -1 */
 	struct bpf_link *entry[PROBE_FUNCTIONS], *ret[PROBE_FUNCTIONS];
 };
+
+/* --- in time --------------------------------------------------------------------------- */
+
+/* Before the first probe of a while is placed, the kernel waits for a grace period of RCU (the per-CPU lock
+ * that keeps forks out meanwhile): 10 to 30 ms, in which a fast client has sent its first request. Expedited,
+ * it is less than one. The setting is the host's, so it is turned on for this one moment only; where it
+ * cannot be written, attaching takes longer. A descriptor to turn it off again, or -1. */
+static int expedite_begin(void)
+{
+	char now = '1';
+	_cleanup_close_ int fd = open("/sys/kernel/rcu_expedited", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || pread(fd, &now, 1, 0) != 1 || now != '0' || pwrite(fd, "1", 1, 0) != 1)
+		return -1;
+	return TAKE_FD(fd);
+}
+
+static void expedite_end(int fd)
+{
+	if (fd < 0)
+		return;
+	(void)!pwrite(fd, "0", 1, 0);
+	close(fd);
+}
 
 /* --- all at once --------------------------------------------------------------------- */
 
@@ -116,8 +140,10 @@ int attachment_new(struct attachment **ret_attachment, struct programs *programs
 	if (!a)
 		return -ENOMEM;
 	a->multi_entry = a->multi_ret = -1;
+	int hurry = expedite_begin();
 	int r = programs_has_multi(programs) ? attach_all(a, programs, path, symbols, file_id)
 					     : attach_each(a, programs, path, symbols, file_id);
+	expedite_end(hurry);
 	if (r < 0)
 		return r;
 	*ret_attachment = TAKE_PTR(a);

@@ -52,8 +52,9 @@ static int ring_open(struct watch *w, struct cpu_ring *ring, int cpu)
 		.config = PERF_COUNT_SW_DUMMY,
 		.mmap = 1,
 		.mmap2 = 1,
-		.watermark = 0,
-		.wakeup_events = 1,
+		/* Each record wakes: counting by events would count samples only, and there are none. */
+		.watermark = 1,
+		.wakeup_watermark = 1,
 	};
 	ring->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (ring->fd < 0)
