@@ -29,7 +29,7 @@ endif
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
 # Stages in the order data flows. Each becomes one archive, so that a unit test links only what its stage may use.
-STAGES   := base config probe ring stream http openai identity event sink ops
+STAGES   := base config probe ring stream coverage http openai identity event sink ops
 STAGE_A  := $(STAGES:%=$(O)/agent/%.a)
 objs      = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 MAIN_O   := $(call objs,agent/*.c)
@@ -40,6 +40,7 @@ UNIT_config   := config base
 UNIT_probe    := probe base
 UNIT_ring     := ring base
 UNIT_stream   := stream ring base
+UNIT_coverage := coverage base
 UNIT_http     := http base
 UNIT_openai   := openai http base
 UNIT_identity := identity base

@@ -99,6 +99,8 @@ int pipeline_start(struct pipeline **ret_pipeline, const struct pipeline_options
 		r = stream_new(&p->stream, OAITAP_CONNS_MAX, &capture_stream_ops, p);
 	if (r >= 0)
 		r = ring_new(&p->ring, programs_ring_fd(options->programs), capture_on_record, p);
+	if (r >= 0 && programs_state(options->programs).hello)
+		r = pipeline_coverage_start(&p->coverage, p);
 	if (r >= 0)
 		r = start_threads(p);
 	if (r < 0)
@@ -116,6 +118,7 @@ void pipeline_stop(struct pipeline **pipeline)
 	atomic_store(&p->stop, true);
 	if (p->capture_running)
 		pthread_join(p->capture, NULL);
+	pipeline_coverage_stop(&p->coverage);
 	for (size_t i = 0; i < p->n_workers; i++)
 		queue_close(p->workers[i].jobs);
 	for (size_t i = 0; i < p->n_workers; i++)
@@ -260,6 +263,8 @@ int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *o
 				 messages_status(p), "events", events_status(p), "sinks", sinks_status(p),
 				 "queues", queues_status(p), "probes", probe_status(probe), "ways",
 				 ways_status(p), "dropped", dropped, "left-out", left_out);
+	if (root && p->coverage)
+		json_object_set_new(root, "coverage", pipeline_coverage_status(p->coverage));
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	if (!text)

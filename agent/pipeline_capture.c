@@ -344,6 +344,7 @@ void capture_on_record(void *ctx, const struct ring_record *rec)
 		process_gone(p, rec->process);
 	else
 		stream_record(p->stream, rec);
+	pipeline_coverage_record(p->coverage, rec);
 }
 
 static void tick(struct pipeline *p, uint64_t *next_reconcile_ns)

@@ -11,6 +11,7 @@
 #include "event/event.h"
 #include "http/http_conn.h"
 #include "pipeline.h"
+#include "pipeline_coverage.h"
 #include "ring/ring.h"
 #include "stream/stream.h"
 
@@ -86,6 +87,7 @@ struct pipeline {
 	bool capture_running;
 	atomic_bool stop;
 	struct pipeline_counters counters;
+	struct pipeline_coverage *coverage; /* NULL: ClientHellos cannot be seen */
 	uint64_t started_ns;
 	char host_name[256];
 	char machine_id[33]; /* hashed; "" if there is none */
@@ -101,6 +103,11 @@ void capture_on_record(void *pipeline, const struct ring_record *rec);
 
 /* Hands an event to every sink; takes it. Any thread. */
 void pipeline_publish(struct pipeline *pipeline, struct event *event);
+
+/* "10.0.0.1:443", "[::1]:443"; NULL: not known. */
+#define ADDRESS_MAX 64
+const char *pipeline_format_address(const struct record_socket *socket, const uint8_t address[16],
+				    uint16_t port, char ret_text[static ADDRESS_MAX]);
 
 /* outlet.c: */
 int outlet_init(struct outlet *outlet, struct sink *sink, bool may_drop); /* and starts its thread */

@@ -20,7 +20,6 @@
 
 #define JOBS_MAX	65536
 #define JOBS_WEIGHT_MAX (64ULL << 20)
-#define ADDRESS_MAX	64
 #define EXCHANGES_MAX	2048 /* more than http_limits.max_pending */
 
 /* A request whose response has not been seen yet. */
@@ -123,8 +122,8 @@ static void conn_close(struct worker *w, uint64_t conn_id)
 /* --- events -------------------------------------------------------------------------- */
 
 /* An IPv4 peer of an IPv6 socket is an IPv4 peer (RFC 4291 section 2.5.5.2). */
-static const char *format_address(const struct record_socket *socket, const uint8_t address[16],
-				  uint16_t port, char ret_text[static ADDRESS_MAX])
+const char *pipeline_format_address(const struct record_socket *socket, const uint8_t address[16],
+				    uint16_t port, char ret_text[static ADDRESS_MAX])
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	bool is_v6 = socket->family == AF_INET6;
@@ -201,8 +200,10 @@ static int build(struct worker *w, const struct worker_conn *conn, const struct 
 		.role = conn->role,
 		.protocol = "http/1.1",
 		.tls_library = conn->tls_library,
-		.local = format_address(&job->socket, job->socket.local, job->socket.local_port, local),
-		.remote = format_address(&job->socket, job->socket.remote, job->socket.remote_port, remote),
+		.local = pipeline_format_address(&job->socket, job->socket.local, job->socket.local_port,
+						 local),
+		.remote = pipeline_format_address(&job->socket, job->socket.remote, job->socket.remote_port,
+						  remote),
 	};
 	const struct event_context ctx = {
 		.message_id = e->message_id,

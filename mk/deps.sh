@@ -51,6 +51,9 @@ for group; do
 		program openssl openssl
 		program ip iproute2
 		program unshare util-linux
+		# Clients that cannot be read.
+		program wget wget
+		program gnutls-cli gnutls-bin
 		program setpriv util-linux
 		# The fuzzers and the sanitizers of clang.
 		case $ID in

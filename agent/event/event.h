@@ -50,7 +50,7 @@ struct event {
 	size_t len;
 	char event_id[37];
 	char message_id[37];
-	const char *type; /* static: "Request", "Response" */
+	const char *type; /* static: "Request", "Response", "Blind" */
 	uint64_t time_ns; /* event-time, wall clock, nanoseconds since 1970 */
 };
 
@@ -62,4 +62,17 @@ int event_build_request(struct event **ret_event, const struct event_context *ct
 int event_build_response(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
 			 const struct http_message *msg, const struct openai_request *req,
 			 const struct openai_response *resp, uint64_t request_first_ts_ns);
+
+/* AI traffic that could not be read. Borrowed. The host is the connection's sni. */
+struct event_blind {
+	const char *library;		    /* a guess */
+	const char *reason;		    /* in plain words */
+	uint64_t bytes_written, bytes_read; /* TCP payload, as far as it went by now */
+	uint64_t connections; /* since the last such event about this process and host, this one included */
+};
+
+/* Errors as above. ctx without caller and secrets. */
+int event_build_blind(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
+		      const struct event_blind *blind);
+
 void event_free(struct event **event);
