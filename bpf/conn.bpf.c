@@ -15,7 +15,7 @@ int ssl_ctrl(struct pt_regs *ctx)
 SEC("uprobe/SSL_set_tlsext_host_name")
 int ssl_set_tlsext_host_name(struct pt_regs *ctx)
 {
-	return name_set(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), PROBE_COOKIE_FILE(attach_cookie(ctx)));
+	return name_set(ctx, PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), PROBE_COOKIE_FILE(attach_cookie(ctx)));
 }
 
 SEC("uprobe/SSL_set_accept_state")

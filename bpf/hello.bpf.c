@@ -157,6 +157,8 @@ static __always_inline __u32 name_find(struct __sk_buff *skb, __u32 at)
 			return at + 7; /* type 2, length 2, list length 2, name type 1 */
 		at += 4 + bpf_ntohs(h[1]);
 		barrier_var(at);
+		if (at > skb->len)
+			count(COUNTER_HELLO_CUT, 0);
 		if (at >= skb->len)
 			return 0;
 	}
@@ -168,14 +170,17 @@ static __always_inline __u32 name_read(struct __sk_buff *skb, __u32 at, struct s
 {
 	__u32 len = load_u16(skb, at);
 
-	barrier_var(len); /* the check is then really made on what is used */
 	if (len == 0 || len >= OAITAP_NAME_MAX)
 		return 0;
-	if (bpf_skb_load_bytes(skb, at + 2, s->data, len)) {
+	/* 1 to 256 in a form that verifiers before 6.3 can follow, too: they lose the bounds of a number
+	 * whose bytes were swapped. */
+	__u32 less = (len - 1) & 0xff;
+	barrier_var(less);
+	if (bpf_skb_load_bytes(skb, at + 2, s->data, less + 1)) {
 		count(COUNTER_HELLO_CUT, 0);
 		return 0;
 	}
-	return len;
+	return less + 1;
 }
 
 /* --- records ------------------------------------------------------------------------- */

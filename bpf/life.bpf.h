@@ -55,17 +55,27 @@ static __always_inline void name_judge(struct conn *c, __u64 ssl, struct scratch
 	}
 }
 
-/* Two probes on this function fired. */
-static __always_inline bool name_set_already(struct conn *c, __u64 name)
+/* What two probes on one call have in common, and two calls hardly: where the name stands and how it begins,
+ * and the stack pointer. Not 0. */
+static __always_inline __u64 name_call(struct pt_regs *ctx, __u64 name)
 {
-	if (!c || c->name != name || c->end[RECORD_WRITE] ||
+	__u64 begins = 0;
+
+	bpf_probe_read_user(&begins, sizeof(begins), (const void *)name);
+	return (name ^ (PT_REGS_SP(ctx) << 20) ^ begins) | 1;
+}
+
+/* Two probes on this function fired. */
+static __always_inline bool name_set_already(struct conn *c, __u64 call)
+{
+	if (!c || c->name_call != call || c->end[RECORD_WRITE] ||
 	    bpf_ktime_get_ns() - (c->id >> 8) > TWICE_AGE_MAX_NS)
 		return false;
 	count(COUNTER_TWICE, 0);
 	return true;
 }
 
-static __always_inline int name_set(__u64 ssl, __u64 name, __u32 file_id)
+static __always_inline int name_set(struct pt_regs *ctx, __u64 ssl, __u64 name, __u32 file_id)
 {
 	struct conn_key key;
 
@@ -73,12 +83,13 @@ static __always_inline int name_set(__u64 ssl, __u64 name, __u32 file_id)
 		return 0;
 	conn_key_fill(&key, ssl);
 	__u64 gen = process_gen((void *)bpf_get_current_task());
-	if (name_set_already(conn_find(&key, gen), name))
+	__u64 call = name_call(ctx, name);
+	if (name_set_already(conn_find(&key, gen), call))
 		return 0;
 	struct conn *c = conn_begin(&key, gen, file_id);
 	if (!c)
 		return 0;
-	c->name = name;
+	c->name_call = call;
 	__u64 id = c->id;
 	struct scratch *s = scratch_get(id);
 	if (!s)
@@ -92,7 +103,7 @@ static __always_inline int ctrl_enter(struct pt_regs *ctx, __u32 file_id)
 {
 	if ((int)PT_REGS_PARM2(ctx) != SSL_CTRL_SET_TLSEXT_HOSTNAME)
 		return 0;
-	return name_set(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), file_id);
+	return name_set(ctx, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), file_id);
 }
 
 /* SSL_accept calls this as well. */

@@ -16,7 +16,7 @@ int multi_enter(struct pt_regs *ctx)
 	case PROBE_SSL_CTRL:
 		return ctrl_enter(ctx, file_id);
 	case PROBE_SSL_SET_TLSEXT_HOST_NAME:
-		return name_set(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), file_id);
+		return name_set(ctx, PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), file_id);
 	case PROBE_SSL_SET_ACCEPT_STATE:
 		return accept_enter(ctx, file_id);
 	case PROBE_SSL_SET_FD:

@@ -15,6 +15,21 @@ static __always_inline bool is_records(__u64 sent, __u64 plain, __u64 records)
 	return sent == plain + 22 * records || sent == plain + 29 * records || sent == plain + 21 * records;
 }
 
+/* The end of the client's part of a TLS 1.3 handshake, which Node sends together with its first request: a
+ * Finished record (RFC 8446 section 4.4.4; SHA-256 or SHA-384), perhaps after a change_cipher_spec record for
+ * middleboxes (appendix D.4). */
+#define FINISHED_256	   58
+#define FINISHED_384	   74
+#define CHANGE_CIPHER_SPEC 6
+
+static __always_inline bool is_first_flight(__u64 sent, __u64 plain, __u64 records)
+{
+	return is_records(sent, plain + FINISHED_256, records) ||
+	       is_records(sent, plain + FINISHED_384, records) ||
+	       is_records(sent, plain + FINISHED_256 + CHANGE_CIPHER_SPEC, records) ||
+	       is_records(sent, plain + FINISHED_384 + CHANGE_CIPHER_SPEC, records);
+}
+
 /* Inside a call: OpenSSL hands over record by record. */
 static __always_inline bool is_record_of(__u64 sent, __u64 asked)
 {
@@ -54,9 +69,10 @@ static __always_inline void unsent_count(struct unsent *u, struct sock *sk, __u6
 	}
 	u->sk = (__u64)sk;
 	u->sent += sent;
-	if (is_records(u->sent, u->bytes, u->records))
+	if (is_records(u->sent, u->bytes, u->records) ||
+	    (u->first && is_first_flight(u->sent, u->bytes, u->records)))
 		unsent_bind(u, sk);
-	else if (u->sent > u->bytes + 29 * u->records)
+	else if (u->sent > u->bytes + 29 * u->records + FINISHED_384 + CHANGE_CIPHER_SPEC)
 		u->ssl = 0;
 }
 

@@ -301,10 +301,11 @@ static __always_inline void unsent_note(__u64 ssl, struct conn *c, __u64 len)
 		u->ssl = 0;
 		return;
 	}
-	if (u->ssl != ssl || u->conn_id != c->id || u->sent) {
+	if (u->ssl != ssl || u->conn_id != c->id || (u->sent && !u->first)) {
 		u->ssl = ssl;
 		u->conn_id = c->id;
 		u->bytes = u->records = u->sent = u->sk = 0;
+		u->first = c->end[RECORD_WRITE] == len;
 	}
 	u->bytes += len;
 	u->records += (len + RECORD_PLAIN_MAX - 1) / RECORD_PLAIN_MAX;

@@ -184,7 +184,7 @@ struct conn {
 	__u64 process_gen;
 	__u64 end[2];	     /* bytes so far, by enum record_dir */
 	__u64 skip_until[2]; /* bytes before these offsets are not wanted, by enum record_dir */
-	__u64 name;	     /* where the server name stood when it was set, or 0 */
+	__u64 name_call;     /* tells the call that set the server name from another; 0: none did */
 	__s32 fd;	     /* from SSL_set_fd, or -1 */
 	__u32 file_id;
 	__u8 verdict; /* enum conn_verdict */

@@ -220,6 +220,7 @@ static void world_run(struct world *w, const struct setup *setup, const char *co
 {
 	static char *hosts[] = {"api.openai.com", "*.openai.azure.com"};
 	const struct programs_options options = {
+		.reads = true,
 		.ring_size = setup->ring_size ? setup->ring_size : 16U << 20,
 		.max_call = setup->max_call ? setup->max_call : OAITAP_CALL_MAX,
 		.hosts = hosts,
@@ -715,10 +716,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_tables_are_cleared),
 		cmocka_unit_test(test_full_ring_counts_every_byte),
 	};
-	if (argc != 2) {
-		fprintf(stderr, "usage: records_test PATH-OF-SSL_CALLS\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: records_test PATH-OF-SSL_CALLS [TESTS, as test_s*]\n");
 		return 2;
 	}
+	if (argc == 3)
+		cmocka_set_test_filter(argv[2]);
 	if (geteuid() != 0) {
 		printf("skipped: records_test needs root\n");
 		return 0;
