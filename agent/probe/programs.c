@@ -161,7 +161,7 @@ static void choose_details(struct programs *p, const struct features *features, 
 	bpf_program__set_autoload(p->skel->progs.hello_connect4, hello);
 	bpf_program__set_autoload(p->skel->progs.hello_connect6, hello);
 	bpf_program__set_autoload(p->skel->progs.hello_egress, hello);
-	p->state = (struct programs_state){.hello = hello};
+	p->state.hello = hello;
 }
 
 static int open_and_load(struct programs *p, const struct programs_options *options, bool hello)
@@ -190,6 +190,8 @@ static int load_programs(struct programs *p, const struct programs_options *opti
 	int r = open_and_load(p, options, hello);
 	if (r < 0 && hello && r != -EPERM && r != -ENOMEM) {
 		r = open_and_load(p, options, false);
+		log_warn("AI traffic that cannot be read will not be noticed: this kernel does not take the "
+			 "programs for it");
 		p->state.why_no_hello = "this kernel does not take the programs that look at ClientHellos";
 	}
 	if (r == -EPERM)
@@ -248,6 +250,17 @@ static void attach_hello(struct programs *p, const struct features *features)
 	}
 }
 
+/* Only ClientHellos are left to look at. */
+static int check_use(const struct programs *p, char **ret_error)
+{
+	if (p->state.reads || p->state.hello)
+		return 0;
+	return fail(
+		ret_error, -EOPNOTSUPP,
+		"no program may be probed, and ClientHellos cannot be looked at here: nothing is left to do; "
+		"`oaitap doctor` says what is missing");
+}
+
 static int load(struct programs *p, const struct programs_options *options, char **ret_error)
 {
 	int r = load_programs(p, options, ret_error);
@@ -262,9 +275,10 @@ static int load(struct programs *p, const struct programs_options *options, char
 	r = tracepoints_attach(p->skel);
 	if (r < 0)
 		return fail(ret_error, r, "exec and exit cannot be watched: %s", strerror(-r));
-	attach_sockets(p, options->features);
+	if (p->state.reads)
+		attach_sockets(p, options->features);
 	attach_hello(p, options->features);
-	return 0;
+	return check_use(p, ret_error);
 }
 
 int programs_load(struct programs **ret_programs, const struct programs_options *options, char **ret_error)
@@ -272,6 +286,7 @@ int programs_load(struct programs **ret_programs, const struct programs_options 
 	struct programs *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	p->state.reads = options->reads;
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(on_libbpf_print);
 	raise_limits();
@@ -424,8 +439,11 @@ static void remove_if_orphaned(struct programs *p, const void *key, size_t *n)
 		return;
 	bool alive = bpf_map_lookup_elem(p->procs_fd, &conn_key->tgid, &proc) == 0 && !proc.dead &&
 		     proc.process_gen == conn.process_gen;
-	if (!alive && bpf_map_delete_elem(p->conns_fd, key) == 0)
-		(*n)++;
+	if (alive || bpf_map_delete_elem(p->conns_fd, key) < 0)
+		return;
+	/* A head that was held back, if there is one. */
+	(void)bpf_map_delete_elem(bpf_map__fd(p->skel->maps.scratches), &conn.id);
+	(*n)++;
 }
 
 size_t programs_sweep(struct programs *p, bool all)

@@ -18,20 +18,23 @@ struct programs_options {
 	uint64_t max_call;  /* bytes of one call that are copied */
 	char *const *hosts; /* patterns, lower case: "name" or "*.suffix" */
 	size_t n_hosts;
+	bool reads;			 /* false: no program is probed, ClientHellos are looked at only */
 	unsigned int roles;		 /* bits by enum record_role (capture.roles) */
 	const struct features *features; /* borrowed for the call */
 };
 
 /* What is in use; why not, where it is not (static text), or NULL. */
 struct programs_state {
+	bool reads;	     /* programs are probed */
 	const char *sockets; /* "sock_send_length", "tcp_sendmsg", or NULL: only SSL_set_fd tells */
 	bool hello;	     /* ClientHellos are looked at */
 	const char *why_no_hello;
 };
 
 /* Loads the programs, fills the host table and attaches to exec and exit. On failure *ret_error is one line
- * that says what is missing (the caller frees it). 0; -EPERM: not permitted; -EOPNOTSUPP: this kernel cannot;
- * -EINVAL: a host pattern is too long; other negative errno. */
+ * that says what is missing (the caller frees it). 0; -EPERM: not permitted; -EOPNOTSUPP: this kernel cannot
+ * (without probes: not even look at ClientHellos); -EINVAL: a host pattern is too long; other negative errno.
+ */
 int programs_load(struct programs **ret_programs, const struct programs_options *options, char **ret_error);
 void programs_free(struct programs **programs);
 

@@ -98,21 +98,36 @@ static bool is_mapped_file(const struct stat *st, const struct scan_mapping *m)
 	return same || major(st->st_dev) == 0 || m->dev_major == 0;
 }
 
-/* The process's own root: its links must not lead out of it into ours. Kernels with the ring buffer (5.8)
- * have openat2() (5.6). */
-static int look_below_root(const struct scan_mapping *m)
+/* Links must not lead out of the root into ours. Kernels with the ring buffer (5.8) have openat2() (5.6). */
+static int open_below(int root, const char *path, uint64_t flags)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+	struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC,
 			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	char path[64];
+	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	return fd >= 0 ? fd : -errno;
+}
+
+/* pid 0: our own. */
+static int open_root(pid_t pid)
+{
+	char path[64] = "/";
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+static int look_below_root(pid_t pid, const struct scan_mapping *m)
+{
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%d/root", m->pid);
-	_cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int root = open_root(pid);
 	if (root < 0)
-		return -errno;
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root, m->path, &how, sizeof(how));
-	if (fd < 0 || fstat(fd, &st) < 0)
+		return root;
+	_cleanup_close_ int fd = open_below(root, m->path, O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	return is_mapped_file(&st, m) ? TAKE_FD(fd) : -ESTALE;
 }
@@ -127,7 +142,10 @@ int scan_open_mapping(const struct scan_mapping *m)
 	/* The range changes when part of it gets other permissions; without CAP_SYS_ADMIN the folder is
 	 * closed. */
 	if (fd < 0)
-		fd = look_below_root(m);
+		fd = look_below_root(m->pid, m);
+	/* A process that is gone already may have used what the next one will use. */
+	if (fd == -ENOENT || fd == -ESRCH)
+		fd = look_below_root(0, m);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
@@ -135,53 +153,133 @@ int scan_open_mapping(const struct scan_mapping *m)
 	return S_ISREG(st.st_mode) ? reopen(fd) : -EINVAL;
 }
 
-static void scan_dir(const char *dir, const char *prefix, scan_file_fn fn, void *ctx)
+/* --- what is installed --------------------------------------------------------------- */
+
+/* A container can put anything into its folders. */
+#define FOLDER_ENTRIES_MAX 8192U
+#define FOLDER_FILES_MAX   64U
+
+struct installed {
+	int root;
+	scan_open_file_fn fn;
+	void *ctx;
+};
+
+static void give_file(const struct installed *in, const char *path)
 {
-	_cleanup_(cleanup_dir) DIR *d = opendir(dir);
-	if (!d)
+	struct stat st;
+
+	_cleanup_close_ int place = open_below(in->root, path, 0);
+	if (place < 0 || fstat(place, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
-	for (struct dirent *e; (e = readdir(d));) {
-		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
-			continue;
+	_cleanup_close_ int fd = reopen(place);
+	if (fd >= 0)
+		in->fn(in->ctx, fd, path);
+}
+
+static DIR *open_folder(int root, const char *path)
+{
+	char name[64];
+
+	_cleanup_close_ int place = open_below(root, path, O_DIRECTORY);
+	if (place < 0)
+		return NULL;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", place);
+	return opendir(name);
+}
+
+static void look_into_folder(const struct installed *in, const char *folder)
+{
+	_cleanup_(cleanup_dir) DIR *d = open_folder(in->root, folder);
+	unsigned int entries = 0, files = 0;
+
+	for (struct dirent *e; d && entries < FOLDER_ENTRIES_MAX && (e = readdir(d)); entries++) {
 		char path[PATH_MAX];
-		if (snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) < (int)sizeof(path))
-			fn(ctx, path);
+		if (strncmp(e->d_name, "libssl", 6) != 0)
+			continue;
+		if (++files > FOLDER_FILES_MAX)
+			return;
+		if (snprintf(path, sizeof(path), "%s/%s", folder, e->d_name) < (int)sizeof(path))
+			give_file(in, path);
 	}
 }
 
-static void scan_path_variable(const char *const *names, size_t n, scan_file_fn fn, void *ctx)
+static void look_into_folders(const struct installed *in)
 {
-	const char *env = getenv("PATH");
-	_cleanup_free_ char *list = strdup(env ? env : "/usr/local/bin:/usr/bin:/bin");
+	static const char *const folders[] = {
+		"/lib",
+		"/lib64",
+		"/lib/x86_64-linux-gnu",
+		"/lib/aarch64-linux-gnu",
+		"/usr/lib",
+		"/usr/lib64",
+		"/usr/lib/x86_64-linux-gnu",
+		"/usr/lib/aarch64-linux-gnu",
+		"/usr/lib/x86_64-linux-musl",
+		"/usr/lib/aarch64-linux-musl",
+		"/usr/local/lib",
+		"/usr/local/lib64",
+		"/usr/local/lib/x86_64-linux-gnu",
+		"/usr/local/lib/aarch64-linux-gnu",
+		"/usr/local/ssl/lib",
+		"/usr/local/ssl/lib64",
+		"/opt/openssl/lib",
+		"/opt/openssl/lib64",
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		look_into_folder(in, folders[i]);
+}
+
+static void look_for_programs(const struct installed *in, const char *search_path)
+{
+	static const char *const programs[] = {"node", "nodejs"};
+	_cleanup_free_ char *list = strdup(search_path);
 	char *save = NULL;
+
 	if (!list)
 		return;
 	for (char *dir = strtok_r(list, ":", &save); dir; dir = strtok_r(NULL, ":", &save))
-		for (size_t i = 0; i < n; i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
 			char path[PATH_MAX];
 			if (dir[0] == '/' &&
-			    snprintf(path, sizeof(path), "%s/%s", dir, names[i]) < (int)sizeof(path))
-				fn(ctx, path);
+			    snprintf(path, sizeof(path), "%s/%s", dir, programs[i]) < (int)sizeof(path))
+				give_file(in, path);
 		}
+}
+
+static int look_below(pid_t pid, const char *search_path, scan_open_file_fn fn, void *ctx)
+{
+	_cleanup_close_ int root = open_root(pid);
+	if (root < 0)
+		return root;
+	const struct installed in = {.root = root, .fn = fn, .ctx = ctx};
+	look_into_folders(&in);
+	look_for_programs(&in, search_path);
+	return 0;
+}
+
+#define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
+
+int scan_installed_in(pid_t pid, scan_open_file_fn fn, void *ctx)
+{
+	return look_below(pid, USUAL_PATH, fn, ctx);
+}
+
+struct names_only {
+	scan_file_fn fn;
+	void *ctx;
+};
+
+static void on_open_file(void *ctx, int fd, const char *path)
+{
+	const struct names_only *n = ctx;
+	(void)fd;
+	n->fn(n->ctx, path);
 }
 
 void scan_installed(scan_file_fn fn, void *ctx)
 {
-	static const char *const dirs[] = {
-		"/lib/x86_64-linux-gnu",
-		"/lib/aarch64-linux-gnu",
-		"/usr/lib/x86_64-linux-gnu",
-		"/usr/lib/aarch64-linux-gnu",
-		"/usr/lib64",
-		"/lib64",
-		"/usr/lib",
-		"/usr/local/lib",
-		"/usr/local/lib64",
-		"/usr/local/ssl/lib",
-		"/opt/openssl/lib",
-	};
-	static const char *const programs[] = {"node", "nodejs"};
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-		scan_dir(dirs[i], "libssl", fn, ctx);
-	scan_path_variable(programs, ARRAY_SIZE(programs), fn, ctx);
+	const char *search_path = getenv("PATH");
+	struct names_only names = {.fn = fn, .ctx = ctx};
+	(void)look_below(0, search_path ? search_path : USUAL_PATH, on_open_file, &names);
 }

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/map.h"
-#include "base/priority.h"
+#include "base/thread.h"
 #include "base/queue.h"
 #include "probe/attach.h"
 #include "probe/file_identity.h"
@@ -44,7 +44,7 @@ struct targets {
 	pthread_mutex_t names_lock;
 	char **names; /* by file id - 1 */
 	uint32_t n_ids;
-	atomic_uint_least64_t n_checked, n_files, n_released, n_functions, n_failed;
+	atomic_uint_least64_t n_checked, n_files, n_released, n_functions, n_failed, n_malformed;
 };
 
 /* --- letting go ---------------------------------------------------------------------- */
@@ -55,7 +55,7 @@ static void *reaper_main(void *arg)
 	void *item;
 	bool closed = false;
 
-	priority_set(REAPER_NICE);
+	thread_begin("release", REAPER_NICE);
 	while (!closed) {
 		if (queue_pop(t->released, &item, 1, -1, &closed) == 0)
 			continue;
@@ -183,7 +183,7 @@ int targets_name(struct targets *t, uint32_t file_id, char *ret_name, size_t siz
 static bool is_transient(int error)
 {
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EINTR ||
-	       error == -EAGAIN;
+	       error == -EAGAIN || error == -ENOSPC;
 }
 
 static int target_new(struct targets *t, const struct file_identity *identity, int fd, const char *name,
@@ -256,11 +256,14 @@ int targets_add(struct targets *t, int fd, const char *name)
 	if (known || map_get(t->checked, identity.version))
 		return 0;
 	atomic_fetch_add(&t->n_checked, 1);
-	r = probe_functions_find(fd, symbols);
-	if (r > 0)
-		r = attach(t, &identity, fd, name, symbols);
-	else
-		r = 0;
+	int found = probe_functions_find(fd, symbols);
+	if (found > 0 && !programs_state(t->programs).reads)
+		found = 0;
+	if (found == -EIO || found == -E2BIG)
+		atomic_fetch_add(&t->n_malformed, 1);
+	if (found < 0 && is_transient(found))
+		return 0;
+	r = found > 0 ? attach(t, &identity, fd, name, symbols) : 0;
 	if (r < 0) {
 		atomic_fetch_add(&t->n_failed, 1);
 		log_warn("%s has OpenSSL functions but cannot be probed: %s", name, strerror(-r));
@@ -301,5 +304,6 @@ struct targets_stats targets_stats(const struct targets *t)
 		.files_released = atomic_load(&t->n_released),
 		.functions_attached = atomic_load(&t->n_functions),
 		.failed = atomic_load(&t->n_failed),
+		.malformed = atomic_load(&t->n_malformed),
 	};
 }

@@ -15,7 +15,8 @@ struct targets_stats {
 	uint64_t files_attached; /* now */
 	uint64_t files_released; /* had no user left */
 	uint64_t functions_attached;
-	uint64_t failed; /* files with the functions that could not be probed */
+	uint64_t failed;    /* files with the functions that could not be probed */
+	uint64_t malformed; /* broken ELF files, or over a limit */
 };
 
 /* Starts a thread, which lets go of released files: the kernel takes its time. 0; -ENOMEM; negative errno of

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/macro.h"
@@ -39,6 +40,12 @@ struct mmap2_record {
 	char filename[];
 };
 
+/* PERF_RECORD_COMM up to the name. */
+struct comm_record {
+	struct perf_event_header header;
+	uint32_t pid, tid;
+};
+
 struct lost_record {
 	struct perf_event_header header;
 	uint64_t id, lost;
@@ -52,6 +59,13 @@ static int ring_open(struct watch *w, struct cpu_ring *ring, int cpu)
 		.config = PERF_COUNT_SW_DUMMY,
 		.mmap = 1,
 		.mmap2 = 1,
+		.comm = 1,
+		.comm_exec = 1,
+		/* The time stands at the end of every record. */
+		.sample_id_all = 1,
+		.sample_type = PERF_SAMPLE_TIME,
+		.use_clockid = 1,
+		.clockid = CLOCK_MONOTONIC,
 		/* Each record wakes: counting by events would count samples only, and there are none. */
 		.watermark = 1,
 		.wakeup_watermark = 1,
@@ -122,7 +136,8 @@ uint64_t watch_lost(const struct watch *w)
 	return w->lost;
 }
 
-static void give_mapping(const struct mmap2_record *rec, size_t size, scan_mapping_fn fn, void *ctx)
+static void give_mapping(const struct mmap2_record *rec, size_t size, uint64_t ts_ns,
+			 const struct watch_ops *ops, void *ctx)
 {
 	/* The name is NUL-terminated and padded to eight bytes; "//anon" and "[vdso]" are not files. */
 	if (size <= sizeof(*rec) || !memchr(rec->filename, 0, size - sizeof(*rec)) ||
@@ -135,9 +150,35 @@ static void give_mapping(const struct mmap2_record *rec, size_t size, scan_mappi
 		.dev_major = rec->maj,
 		.dev_minor = rec->min,
 		.inode = rec->ino,
+		.inode_gen = rec->ino_generation,
+		.ts_ns = ts_ns,
 		.path = rec->filename,
 	};
-	fn(ctx, &m);
+	ops->on_mapping(ctx, &m);
+}
+
+/* False: the kernel has lost records. */
+static bool give_record(struct watch *w, const uint8_t *record, size_t size, const struct watch_ops *ops,
+			void *ctx)
+{
+	const struct perf_event_header *h = (const struct perf_event_header *)record;
+	uint64_t ts_ns;
+
+	if (size < sizeof(*h) + sizeof(ts_ns))
+		return true;
+	size -= sizeof(ts_ns);
+	memcpy(&ts_ns, record + size, sizeof(ts_ns));
+	if (h->type == PERF_RECORD_MMAP2) {
+		give_mapping((const struct mmap2_record *)record, size, ts_ns, ops, ctx);
+	} else if (h->type == PERF_RECORD_COMM) {
+		/* Threads that name themselves come here, too. */
+		if (h->misc & PERF_RECORD_MISC_COMM_EXEC && size >= sizeof(struct comm_record))
+			ops->on_exec(ctx, (pid_t)((const struct comm_record *)record)->pid);
+	} else if (h->type == PERF_RECORD_LOST && size >= sizeof(struct lost_record)) {
+		w->lost += ((const struct lost_record *)record)->lost;
+		return false;
+	}
+	return true;
 }
 
 /* Copies a record out of the ring, where it may wrap around. */
@@ -148,7 +189,7 @@ static void copy_out(const uint8_t *data, uint64_t size, uint64_t at, void *ret,
 	memcpy((uint8_t *)ret + first, data, len - first);
 }
 
-static bool drain_ring(struct watch *w, struct cpu_ring *ring, scan_mapping_fn fn, void *ctx)
+static bool drain_ring(struct watch *w, struct cpu_ring *ring, const struct watch_ops *ops, void *ctx)
 {
 	const uint8_t *data = (const uint8_t *)ring->page + w->page_size;
 	const uint64_t size = RING_PAGES * w->page_size;
@@ -167,21 +208,16 @@ static bool drain_ring(struct watch *w, struct cpu_ring *ring, scan_mapping_fn f
 		}
 		copy_out(data, size, tail, copy, h.size);
 		tail += h.size;
-		if (h.type == PERF_RECORD_MMAP2) {
-			give_mapping((const struct mmap2_record *)copy, h.size, fn, ctx);
-		} else if (h.type == PERF_RECORD_LOST && h.size >= sizeof(struct lost_record)) {
-			w->lost += ((const struct lost_record *)copy)->lost;
-			lost = true;
-		}
+		lost |= !give_record(w, copy, h.size, ops, ctx);
 	}
 	__atomic_store_n(&ring->page->data_tail, tail, __ATOMIC_RELEASE);
 	return lost;
 }
 
-bool watch_drain(struct watch *w, scan_mapping_fn fn, void *ctx)
+bool watch_drain(struct watch *w, const struct watch_ops *ops, void *ctx)
 {
 	bool lost = false;
 	for (int i = 0; i < w->n_rings; i++)
-		lost |= drain_ring(w, &w->rings[i], fn, ctx);
+		lost |= drain_ring(w, &w->rings[i], ops, ctx);
 	return lost;
 }
