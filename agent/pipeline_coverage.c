@@ -8,17 +8,23 @@
 
 #include "base/clock.h"
 #include "base/macro.h"
-#include "base/priority.h"
+#include "base/thread.h"
 #include "base/uuid.h"
 #include "coverage/coverage.h"
-#include "ops/tls_kind.h"
+#include "coverage/talkers.h"
 #include "pipeline_internal.h"
 #include "probe/scan.h"
+#include "probe/tls_kind.h"
 
 #define JOBS_MAX   16384
 #define TICK_MS	   500
 #define OWNERS_MAX 1024
 #define FILES_MAX  4096
+
+/* Files of one process that are read for traces of a TLS library. */
+#define SEARCHES_MAX 32U
+/* A connection's data records say the same again and again: the last that were heard of, by id. */
+#define HEARD_MAX 1024U
 
 /* A record's copy. */
 struct coverage_job {
@@ -27,6 +33,7 @@ struct coverage_job {
 		struct record_hello hello;
 		struct record_open open;
 		struct record_socket socket;
+		uint64_t conn_id; /* RECORD_DATA, RECORD_CLOSE */
 	};
 };
 
@@ -40,42 +47,55 @@ struct owner {
 struct pipeline_coverage {
 	struct pipeline *pipeline;
 	struct coverage *coverage;
+	struct talkers *talkers;
 	struct queue *jobs;
 	struct map *owners; /* process to struct owner */
-	struct map *files;  /* device and inode to what kind of TLS is inside, plus one */
-	enum tls_kind kind; /* of the process that is being looked at: the best so far */
+	struct map *files;  /* device and inode to what kind of TLS is inside */
+	/* Of the process that is being looked at: the best so far, and how many files may still be read. */
+	enum tls_kind kind;
+	unsigned int searches;
+	uint64_t lost_seen, control_lost_seen;
 	pthread_t thread;
 	bool running;
 	atomic_uint_least64_t lost;
+	uint64_t heard[HEARD_MAX]; /* capture thread only */
 };
 
 /* --- what a process uses ------------------------------------------------------------- */
 
-/* A library of OpenSSL's name may have its symbols after all. */
-static enum tls_kind kind_of_file(int fd, const char *path)
+/* A file's kind and whether it was searched, as a map's value: never NULL. */
+#define FILE_KNOWN    0x100U
+#define FILE_SEARCHED 0x200U
+
+static unsigned int file_look(int fd, const char *path, unsigned int known, bool search)
 {
-	struct elf_symbol symbols[PROBE_FUNCTIONS];
-	enum tls_kind kind = tls_kind_of_file(fd, path);
-	if (kind == TLS_STRIPPED && probe_functions_find(fd, symbols) > 0)
-		return TLS_READABLE;
-	return kind;
+	enum tls_kind kind = known ? (enum tls_kind)(known & 0xff) : tls_kind_find(fd, path);
+	unsigned int searched = known & FILE_SEARCHED;
+	if (search && kind == TLS_NONE && !searched) {
+		kind = tls_kind_search(fd);
+		searched = FILE_SEARCHED;
+	}
+	return FILE_KNOWN | searched | kind;
 }
 
 static enum tls_kind kind_of_mapping(struct pipeline_coverage *c, const struct scan_mapping *m)
 {
 	uint64_t key = map_mix(map_mix(map_mix(0, m->dev_major), m->dev_minor), m->inode);
-	uintptr_t known = (uintptr_t)map_get(c->files, key);
-	if (known)
-		return (enum tls_kind)(known - 1);
+	unsigned int known = (unsigned int)(uintptr_t)map_get(c->files, key);
+	bool search = c->searches > 0;
+	if (known && (!search || (known & FILE_SEARCHED) || (known & 0xff) != TLS_NONE))
+		return (enum tls_kind)(known & 0xff);
 	_cleanup_close_ int fd = scan_open_mapping(m);
 	if (fd < 0)
 		return TLS_NONE;
-	enum tls_kind kind = kind_of_file(fd, m->path);
+	known = file_look(fd, m->path, known, search);
+	if (search)
+		c->searches--;
 	/* An inode number may be used again: what is known is forgotten now and then. */
 	if (map_len(c->files) >= FILES_MAX)
 		map_clear(c->files);
-	(void)map_put(c->files, key, (void *)((uintptr_t)kind + 1));
-	return kind;
+	(void)map_put(c->files, key, (void *)(uintptr_t)known);
+	return (enum tls_kind)(known & 0xff);
 }
 
 static void on_mapping(void *ctx, const struct scan_mapping *m)
@@ -84,26 +104,17 @@ static void on_mapping(void *ctx, const struct scan_mapping *m)
 	c->kind = MAX(c->kind, kind_of_mapping(c, m));
 }
 
-static const char *library_name(enum tls_kind kind)
+/* Its files are read only if nothing is known by their names and symbols. */
+static enum tls_kind kind_of_process(struct pipeline_coverage *c, pid_t pid)
 {
-	static const char *const names[] = {
-		[TLS_NONE] = "unknown",	    [TLS_NSS] = "NSS", [TLS_GNUTLS] = "GnuTLS",
-		[TLS_JAVA] = "Java",	    [TLS_GO] = "Go",   [TLS_STRIPPED] = "OpenSSL without symbols",
-		[TLS_READABLE] = "OpenSSL",
-	};
-	return names[kind];
-}
-
-static const char *reason_of(enum tls_kind kind)
-{
-	static const char blind[] = "blind: ";
-	if (kind == TLS_READABLE)
-		return "its calls were not seen: it was quicker than the probes, or another TLS library is "
-		       "linked in";
-	if (kind == TLS_NONE)
-		return "no TLS library that is known: one linked in without symbols, or the process was gone";
-	const char *text = tls_kind_text(kind);
-	return strncmp(text, blind, strlen(blind)) == 0 ? text + strlen(blind) : text;
+	c->kind = TLS_NONE;
+	c->searches = 0;
+	(void)scan_process(pid, on_mapping, c);
+	if (c->kind == TLS_NONE) {
+		c->searches = SEARCHES_MAX;
+		(void)scan_process(pid, on_mapping, c);
+	}
+	return c->kind;
 }
 
 /* --- processes ----------------------------------------------------------------------- */
@@ -146,9 +157,7 @@ static struct owner *owner_new(struct pipeline_coverage *c, const struct record_
 	};
 	memcpy(owner->process.comm, h->comm, sizeof(owner->process.comm));
 	(void)identity_process_read("/proc", &owner->process);
-	c->kind = TLS_NONE;
-	(void)scan_process((pid_t)h->tgid, on_mapping, c);
-	owner->kind = c->kind;
+	owner->kind = kind_of_process(c, (pid_t)h->tgid);
 	return owner;
 }
 
@@ -163,7 +172,8 @@ static void owner_note(struct pipeline_coverage *c, const struct record_hello *h
 			owners_clear(c, false);
 		owner = owner_new(c, h);
 		if (!owner || map_put(c->owners, owner_key(h), owner) < 0) {
-			free(owner);
+			if (owner)
+				owner_free(owner);
 			return;
 		}
 	}
@@ -201,8 +211,12 @@ static int build(struct pipeline_coverage *c, const struct record_hello *h, uint
 		.machine_id = p->machine_id[0] ? p->machine_id : NULL,
 	};
 	const struct event_blind blind = {
-		.library = library_name(kind),
-		.reason = reason_of(kind),
+		.library = tls_kind_library(kind),
+		.reason = programs_state(p->options.programs).reads
+				  ? tls_kind_reason(kind)
+				  : "no program is probed: the agent was started so, or return probes harm "
+				    "programs on this "
+				    "kernel",
 		.bytes_written = flow.bytes_out,
 		.bytes_read = flow.bytes_in,
 		.connections = connections,
@@ -239,18 +253,41 @@ static void handle(struct pipeline_coverage *c, const struct coverage_job *job)
 {
 	switch (job->type) {
 	case RECORD_HELLO:
+		talkers_note(c->talkers, job->hello.tgid, job->hello.start_boot_ns);
 		owner_note(c, &job->hello);
 		coverage_hello(c->coverage, &job->hello);
 		break;
 	case RECORD_OPEN:
+		talkers_note(c->talkers, job->open.tgid, job->open.start_boot_ns);
 		coverage_open(c->coverage, &job->open);
 		break;
 	case RECORD_SOCKET:
 		coverage_socket(c->coverage, job->socket.conn_id, job->socket.cookie);
 		break;
+	case RECORD_DATA:
+		coverage_plaintext(c->coverage, job->conn_id);
+		break;
+	case RECORD_CLOSE:
+		coverage_close(c->coverage, job->conn_id);
+		break;
 	default:
 		break;
 	}
+}
+
+/* What had no room, here or in the ring, may have told of a connection that can be read. */
+static void note_losses(struct pipeline_coverage *c)
+{
+	struct counter_value counters[COUNTER_MAX];
+	uint64_t lost = atomic_load_explicit(&c->lost, memory_order_relaxed);
+	uint64_t control_lost = c->control_lost_seen;
+
+	if (programs_counters(c->pipeline->options.programs, counters) >= 0)
+		control_lost = counters[COUNTER_RING_FULL_CONTROL].count;
+	if (lost != c->lost_seen || control_lost != c->control_lost_seen)
+		coverage_lost(c->coverage, clock_mono_ns());
+	c->lost_seen = lost;
+	c->control_lost_seen = control_lost;
 }
 
 static void *coverage_main(void *arg)
@@ -258,16 +295,23 @@ static void *coverage_main(void *arg)
 	struct pipeline_coverage *c = arg;
 	void *items[64];
 	bool closed = false;
+	uint64_t next_tick_ns = 0;
 
-	priority_set(BEHIND_NICE);
+	thread_begin("coverage", BEHIND_NICE);
 	while (!closed) {
 		size_t n = queue_pop(c->jobs, items, ARRAY_SIZE(items), TICK_MS, &closed);
 		for (size_t i = 0; i < n; i++) {
 			handle(c, items[i]);
 			free(items[i]);
 		}
-		coverage_tick(c->coverage, clock_mono_ns());
+		uint64_t now_ns = clock_mono_ns();
+		if (now_ns < next_tick_ns)
+			continue;
+		next_tick_ns = now_ns + TICK_MS * NSEC_PER_MSEC;
+		note_losses(c);
+		coverage_tick(c->coverage, now_ns);
 	}
+	note_losses(c);
 	coverage_finish(c->coverage, clock_mono_ns());
 	return NULL;
 }
@@ -279,6 +323,8 @@ int pipeline_coverage_start(struct pipeline_coverage **ret_coverage, struct pipe
 		return -ENOMEM;
 	c->pipeline = pipeline;
 	int r = coverage_new(&c->coverage, &coverage_ops, c);
+	if (r >= 0)
+		r = talkers_new(&c->talkers);
 	if (r >= 0)
 		r = map_new(&c->owners);
 	if (r >= 0)
@@ -304,6 +350,7 @@ void pipeline_coverage_stop(struct pipeline_coverage **coverage)
 		pthread_join(c->thread, NULL);
 	}
 	coverage_free(&c->coverage);
+	talkers_free(&c->talkers);
 	owners_clear(c, true);
 	map_free(&c->owners);
 	map_free(&c->files);
@@ -312,35 +359,82 @@ void pipeline_coverage_stop(struct pipeline_coverage **coverage)
 	*coverage = NULL;
 }
 
+static bool is_wanted(struct pipeline_coverage *c, const struct ring_record *rec)
+{
+	if (rec->type == RECORD_DATA) {
+		uint64_t *heard = &c->heard[map_mix(0, rec->data->conn_id) % HEARD_MAX];
+		bool again = *heard == rec->data->conn_id;
+		*heard = rec->data->conn_id;
+		return !again;
+	}
+	return rec->type == RECORD_HELLO || rec->type == RECORD_OPEN || rec->type == RECORD_SOCKET ||
+	       rec->type == RECORD_CLOSE;
+}
+
+static void job_fill(struct coverage_job *job, const struct ring_record *rec)
+{
+	job->type = rec->type;
+	if (rec->type == RECORD_HELLO)
+		job->hello = *rec->hello;
+	else if (rec->type == RECORD_OPEN)
+		job->open = *rec->open;
+	else if (rec->type == RECORD_SOCKET)
+		job->socket = *rec->socket;
+	else
+		job->conn_id = rec->type == RECORD_DATA ? rec->data->conn_id : rec->close->conn_id;
+}
+
 void pipeline_coverage_record(struct pipeline_coverage *c, const struct ring_record *rec)
 {
-	if (!c || (rec->type != RECORD_HELLO && rec->type != RECORD_OPEN && rec->type != RECORD_SOCKET))
+	if (!c || !is_wanted(c, rec))
 		return;
 	struct coverage_job *job = malloc(sizeof(*job));
-	if (job) {
-		job->type = rec->type;
-		if (rec->type == RECORD_HELLO)
-			job->hello = *rec->hello;
-		else if (rec->type == RECORD_OPEN)
-			job->open = *rec->open;
-		else
-			job->socket = *rec->socket;
-	}
+	if (job)
+		job_fill(job, rec);
 	if (!job || queue_push_timed(c->jobs, job, 1, 0) < 0) {
 		atomic_fetch_add_explicit(&c->lost, 1, memory_order_relaxed);
+		if (rec->type == RECORD_DATA)
+			c->heard[map_mix(0, rec->data->conn_id) % HEARD_MAX] = 0;
 		free(job);
 	}
+}
+
+/* [[pid, start]...]: the start in nanoseconds of the boot clock. */
+static json_t *talkers_status(const struct pipeline_coverage *c)
+{
+	_cleanup_free_ struct talker *list = calloc(TALKERS_MAX, sizeof(*list));
+	size_t n = list ? talkers_list(c->talkers, list, TALKERS_MAX) : 0;
+	json_t *status = json_array();
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(status, json_pack("[I, I]", (json_int_t)list[i].pid,
+							      (json_int_t)list[i].start_boot_ns));
+	return status;
 }
 
 json_t *pipeline_coverage_status(const struct pipeline_coverage *c)
 {
 	struct coverage_stats s = coverage_stats(c->coverage);
-	json_t *status = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "connections", (json_int_t)s.connections,
-				   "readable", (json_int_t)s.readable, "blind", (json_int_t)s.blind,
-				   "suppressed", (json_int_t)s.suppressed, "waiting", (json_int_t)s.waiting,
-				   "lost", (json_int_t)(s.table_full + atomic_load(&c->lost)));
+	const struct {
+		const char *name;
+		uint64_t count;
+	} counts[] = {
+		{"connections", s.connections},
+		{"readable", s.readable},
+		{"decrypted", s.decrypted},
+		{"silent", s.silent},
+		{"blind", s.blind},
+		{"suppressed", s.suppressed},
+		{"undecided", s.undecided},
+		{"waiting", s.waiting},
+		{"lost", s.table_full + atomic_load(&c->lost)},
+	};
+	json_t *status = json_object();
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		(void)json_object_set_new(status, counts[i].name, json_integer((json_int_t)counts[i].count));
 	if (status && s.connections)
 		json_object_set_new(status, "percent",
-				    json_real(100.0 * (double)s.readable / (double)s.connections));
+				    json_real(100.0 * (double)s.decrypted / (double)s.connections));
+	if (status)
+		json_object_set_new(status, "processes", talkers_status(c));
 	return status;
 }

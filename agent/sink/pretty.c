@@ -36,6 +36,12 @@ static const json_t *text_of(const json_t *object, const char *key)
 	return pretty_get(object, key, JSON_STRING);
 }
 
+static bool is_type(const json_t *event, const char *type)
+{
+	const json_t *is = text_of(event, "event-type");
+	return is && strcmp(json_string_value(is), type) == 0;
+}
+
 static void put(struct block *b, const char *text)
 {
 	if (b->r == 0)
@@ -186,6 +192,7 @@ static void put_process(struct block *b, const json_t *process)
 static void put_head(struct block *b, const json_t *event, const char *arrow, const char *sgr)
 {
 	const json_t *id = text_of(event, "message-id");
+	const json_t *identity = pretty_get(event, "identity", JSON_OBJECT);
 
 	put_time(b, text_of(event, "event-time"));
 	put(b, " ");
@@ -197,9 +204,12 @@ static void put_head(struct block *b, const json_t *event, const char *arrow, co
 		put(b, " ");
 	}
 	put_process(b, pretty_get(event, "process", JSON_OBJECT));
-	put(b, "  ");
-	if (b->r == 0)
-		b->r = pretty_who(b->out, pretty_get(event, "identity", JSON_OBJECT), 32);
+	/* Of what could not be read nobody knows the credentials. */
+	if (!is_type(event, "Blind")) {
+		put(b, "  ");
+		if (b->r == 0)
+			b->r = pretty_who(b->out, identity, 32);
+	}
 	end_line(b);
 }
 
@@ -442,6 +452,34 @@ static void put_response(struct block *b, const json_t *event)
 	put_body(b, event, "< ", PRETTY_GREEN);
 }
 
+static void put_bytes(struct block *b, const json_t *event, const char *key, const char *direction)
+{
+	const json_t *bytes = pretty_get(event, key, JSON_INTEGER);
+	if (!bytes)
+		return;
+	put(b, ", ");
+	if (b->r == 0)
+		b->r = pretty_bytes(b->out, json_number_value(bytes));
+	put(b, direction);
+}
+
+/* The reason last: it is the one that a narrow terminal may cut. */
+static void put_blind(struct block *b, const json_t *event)
+{
+	put_head(b, event, "!", PRETTY_YELLOW);
+	put(b, INDENT);
+	paint(b, PRETTY_YELLOW, "blind");
+	put_value(b, " -> ", text_of(event, "backend"), 60);
+	put_bytes(b, event, "bytes-written", " out");
+	put_bytes(b, event, "bytes-read", " in");
+	if (pretty_number(event, "connections", 1) > 1) {
+		put_value(b, ", ", json_object_get(event, "connections"), 20);
+		put(b, " connections");
+	}
+	put_value(b, ": ", text_of(event, "reason"), b->width);
+	end_line(b);
+}
+
 static void put_other(struct block *b, const json_t *event)
 {
 	put_head(b, event, "!", PRETTY_YELLOW);
@@ -459,11 +497,12 @@ int pretty_event(struct buf *out, const char *text, size_t len, const struct pre
 
 	if (!json_is_object(event))
 		return buf_appendf(out, "(an event of %zu bytes that is not a JSON object)\n", len);
-	const json_t *type = text_of(event, "event-type");
-	if (type && strcmp(json_string_value(type), "Request") == 0)
+	if (is_type(event, "Request"))
 		put_request(&b, event);
-	else if (type && strcmp(json_string_value(type), "Response") == 0)
+	else if (is_type(event, "Response"))
 		put_response(&b, event);
+	else if (is_type(event, "Blind"))
+		put_blind(&b, event);
 	else
 		put_other(&b, event);
 	put_problem(&b, event);

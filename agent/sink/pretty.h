@@ -59,6 +59,9 @@ int pretty_paint(struct buf *out, bool colour, const char *sgr, const char *text
 /* "850 ms", "1.2 s". */
 int pretty_duration(struct buf *out, double ms);
 
+/* "517 B", "3.2 KB", "1.4 MB": thousands. */
+int pretty_bytes(struct buf *out, double bytes);
+
 /* Who asked, from the event's identity object: "Jane Doe (entra, unverified)", "api-key 1a2b3c4d". */
 int pretty_who(struct buf *out, const json_t *identity, unsigned int max);
 

@@ -235,6 +235,21 @@ int pretty_duration(struct buf *out, double ms)
 	return buf_appendf(out, ms < 99950 ? "%.2f s" : "%.0f s", ms / 1000);
 }
 
+int pretty_bytes(struct buf *out, double bytes)
+{
+	static const char *const units[] = {"KB", "MB", "GB", "TB"};
+	size_t unit = 0;
+
+	if (!(bytes >= 0 && bytes < 1e15))
+		return buf_append_str(out, "?");
+	if (bytes < 999.5)
+		return buf_appendf(out, "%.0f B", bytes);
+	/* What would be rounded up to a thousand of a unit is given in the next. */
+	for (bytes /= 1000; bytes >= 999.95 && unit + 1 < ARRAY_SIZE(units); unit++)
+		bytes /= 1000;
+	return buf_appendf(out, "%.1f %s", bytes, units[unit]);
+}
+
 bool pretty_colour(int fd)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");

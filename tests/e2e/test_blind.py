@@ -2,6 +2,7 @@
 """AI traffic that cannot be read is named: one event for each process and host, with the right process, and none for
 what can be read or for other hosts."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -11,6 +12,7 @@ import pytest
 import agent as agents
 import drive
 import truth
+from matrix import clients
 from sandbox import BLOCKED, OPENAI
 
 GO = """package main
@@ -64,6 +66,45 @@ int main(int argc, char **argv)
 }
 """
 
+MBEDTLS = """#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/net_sockets.h>
+#include <mbedtls/ssl.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+	mbedtls_net_context net;
+	mbedtls_ssl_context ssl;
+	mbedtls_ssl_config config;
+	mbedtls_entropy_context entropy;
+	mbedtls_ctr_drbg_context random;
+	unsigned char buf[512];
+	(void)argc;
+	mbedtls_net_init(&net);
+	mbedtls_ssl_init(&ssl);
+	mbedtls_ssl_config_init(&config);
+	mbedtls_entropy_init(&entropy);
+	mbedtls_ctr_drbg_init(&random);
+	if (mbedtls_ctr_drbg_seed(&random, mbedtls_entropy_func, &entropy, NULL, 0) ||
+	    mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+					MBEDTLS_SSL_PRESET_DEFAULT))
+		return 1;
+	mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_NONE);
+	mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &random);
+	if (mbedtls_ssl_setup(&ssl, &config) || mbedtls_ssl_set_hostname(&ssl, argv[1]) ||
+	    mbedtls_net_connect(&net, argv[1], "443", MBEDTLS_NET_PROTO_TCP))
+		return 2;
+	mbedtls_ssl_set_bio(&ssl, &net, mbedtls_net_send, mbedtls_net_recv, NULL);
+	int n = snprintf((char *)buf, sizeof(buf), "GET /v1/models HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n", argv[1]);
+	if (mbedtls_ssl_handshake(&ssl) || mbedtls_ssl_write(&ssl, buf, (size_t)n) != n)
+		return 3;
+	while (mbedtls_ssl_read(&ssl, buf, sizeof(buf)) > 0)
+		;
+	return 0;
+}
+"""
+
 
 def need(*programs):
     for program in programs:
@@ -112,6 +153,27 @@ def stripped(sandbox, folder):
     return [folder / "stripped-ask"], "{}"
 
 
+def mbedtls(sandbox, folder):
+    (folder / "ask.c").write_text(MBEDTLS)
+    build(["gcc", "-o", "mbedtls-ask", "ask.c", "-lmbedtls", "-lmbedx509", "-lmbedcrypto"], folder)
+    return [folder / "mbedtls-ask"], "{}"
+
+
+def nss(sandbox, folder):
+    need("tstclnt", "certutil")
+    build(["certutil", "-N", "-d", f"sql:{folder}", "--empty-password"], folder)
+    ask = "printf 'GET /v1/models HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n' $0"
+    # It would wait for more input, or for ever.
+    return ["sh", "-c", f"({ask}; sleep 1) | timeout 3 tstclnt -o -h $0 -p 443 -d sql:{folder} >/dev/null; true"], "{}"
+
+
+def rustls(sandbox, folder):
+    try:
+        return [clients.built("rustls")], "{}"
+    except clients.Missing as why:
+        pytest.skip(str(why))
+
+
 # client: what makes it, its process's name, the library that is guessed
 CLIENTS = {
     "wget": (wget, "wget", "GnuTLS"),
@@ -119,6 +181,9 @@ CLIENTS = {
     "go": (go, "go-ask", "Go"),
     "java": (java, "java", "Java"),
     "stripped": (stripped, "stripped-ask", "unknown"),
+    "rustls": (rustls, "rustls", "rustls"),
+    "nss": (nss, "tstclnt", "NSS"),
+    "mbedtls": (mbedtls, "mbedtls-ask", "mbedTLS"),
 }
 
 
@@ -131,7 +196,7 @@ def test_client(sandbox, endpoint, texts, agent_ready, name):
     command, target = make(sandbox, folder)
     endpoint.rest()
     with agents.Agent(sandbox.path / f"agent-blind-{name}") as agent:
-        extra = [str(sandbox.bundle)] if name == "go" else []
+        extra = [str(sandbox.bundle)] if name in ("go", "rustls") else []
         for host in (BLOCKED, OPENAI):
             process = sandbox.spawn([*command, target.format(host), *extra], stderr=subprocess.PIPE)
             _, err = process.communicate(timeout=60)
@@ -146,7 +211,7 @@ def test_client(sandbox, endpoint, texts, agent_ready, name):
         assert event["event-type"] == "Blind"
         assert event["backend"] == OPENAI
         assert event["process"]["comm"] == comm
-        if name != "gnutls-cli":
+        if name not in ("gnutls-cli", "nss"):  # which a shell starts
             assert event["process"]["pid"] == process.pid
         assert event["library"] == library
         assert event["connections"] == 1
@@ -172,6 +237,69 @@ def test_failed_handshakes_are_not_blind(sandbox, endpoint, agent_ready):
         assert agent.drain(0.1) == []
         assert agent.status()["coverage"]["readable"] == 3
         assert agent.stop() == 0
+
+
+def test_without_probes(sandbox, endpoint, texts, agent_ready):
+    """As on kernels where return probes would do harm: nothing is touched, everything is noticed."""
+    endpoint.rest()
+    with agents.Agent(sandbox.path / "agent-no-probes", flags=["--no-probes"]) as agent:
+        status = agent.status()
+        assert status["ways"]["attach"] == "none" and status["probes"]["files"] == 0
+        with drive.Client(sandbox, "urllib") as client:
+            (result,) = client.run(texts, flavour="openai", exchanges=[{}])
+            uprobes = [line for line in open(f"/proc/{result['pid']}/maps") if "[uprobes]" in line]
+        assert not uprobes
+        endpoint.take(1)
+        (event,) = agent.take(1)
+        assert (event["event-type"], event["backend"]) == ("Blind", OPENAI)
+        assert event["process"]["pid"] == result["pid"]
+        assert event["library"] == "OpenSSL" and "no program is probed" in event["reason"]
+        assert agent.status()["ring"]["records"] == 1
+        assert agent.stop() == 0
+
+
+def test_doctor_says_who_talks(sandbox, endpoint, agent_ready):
+    """Of each process that uses TLS: readable, blind and why, or not AI."""
+    need("gnutls-cli")
+    endpoint.rest()
+    code = (
+        "import http.client, sys\n"
+        "c = http.client.HTTPSConnection(sys.argv[1])\n"
+        "c.request('GET', '/v1/models')\n"
+        "print(c.getresponse().status, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    gnutls = ["gnutls-cli", f"--x509cafile={sandbox.bundle}", "-p", "443", OPENAI]
+    wanted = {
+        "readable": ["/usr/bin/python3", "-B", "-c", code, OPENAI],
+        "not AI": ["/usr/bin/python3", "-B", "-c", code, BLOCKED],
+        "blind: GnuTLS is not OpenSSL": gnutls,
+    }
+    with agents.Agent(sandbox.path / "agent-doctor") as agent:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        started = {verdict: sandbox.spawn(command, **pipes) for verdict, command in wanted.items()}
+        for process in started.values():
+            assert process.stdout.readline()
+        time.sleep(1)
+        done = agent.command("doctor", "--json", "--socket", agent.socket)
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert report["agent-runs"]
+        found = {process["pid"]: process["tls"] for process in report["processes"]}
+        assert {verdict: found.get(process.pid) for verdict, process in started.items()} == {
+            verdict: verdict for verdict in wanted
+        }
+        text = agent.command("doctor", "--socket", agent.socket).stdout
+        assert f"{started['not AI'].pid} python3  not AI: " in text
+        for process in started.values():
+            process.stdin.close()
+            process.stdout.close()
+            assert process.wait(10) == 0
+        assert agent.stop() == 0
+    # Without an agent nobody knows.
+    done = agent.command("doctor", "--json", "--socket", agent.socket)
+    assert not json.loads(done.stdout)["agent-runs"]
+    assert "not AI" not in done.stdout
 
 
 def test_rate_limit(sandbox, endpoint, agent_ready):
