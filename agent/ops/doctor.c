@@ -12,33 +12,54 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/macro.h"
 #include "base/map.h"
+#include "base/utf8.h"
+#include "config/config.h"
+#include "ops/ai_view.h"
 #include "ops/commands.h"
 #include "ops/host_check.h"
 #include "ops/ops_common.h"
-#include "ops/tls_kind.h"
+#include "probe/features.h"
 #include "probe/functions.h"
 #include "probe/scan.h"
+#include "probe/tls_kind.h"
+#include "sink/pretty.h"
 
-/* One process being looked at: the best that was found among its mappings. */
-struct process_view {
-	pid_t pid;
+#define TEXT_MAX   16384
+#define NO_RETURNS "blind: on this kernel a return probe ends programs that have a seccomp filter"
+
+/* A file that was looked at, once for all its users. */
+struct file_view {
 	enum tls_kind kind;
-	const char *library; /* borrowed from the report's files */
+	bool searched; /* its texts, too */
+	char *path;
 };
 
 struct report {
 	struct map *known; /* identity of a file to its struct file_view */
 	json_t *files, *processes, *unreadable;
-	struct process_view process;
+	bool able;		 /* the agent can run */
+	bool reads;		 /* and return probes are safe */
+	struct ai_view *talkers; /* NULL: no agent runs that could know */
+	const struct file_view
+		*best; /* of the process that is being looked at; borrowed from known, or NULL */
 };
 
-/* A file that was looked at, once for all its users. */
-struct file_view {
-	enum tls_kind kind;
-	char *path;
-};
+/* Names of processes and files may be any bytes; JSON takes UTF-8 only. */
+static json_t *text_json(const char *text)
+{
+	if (utf8_valid(text, strlen(text), NULL))
+		return json_string(text);
+	struct buf plain;
+	buf_init(&plain, TEXT_MAX);
+	json_t *value = pretty_line(&plain, text, strlen(text), 0) == 0
+				? json_stringn((const char *)plain.data, plain.len)
+				: NULL;
+	buf_done(&plain);
+	return value ? value : json_string("?");
+}
 
 static const char *functions_text(const struct elf_symbol symbols[static PROBE_FUNCTIONS])
 {
@@ -53,12 +74,16 @@ static struct file_view *file_look(struct report *r, int fd, const char *path)
 	struct file_view *view = calloc(1, sizeof(*view));
 	if (!view)
 		return NULL;
-	int n = probe_functions_find(fd, symbols);
-	view->kind = n > 0 ? TLS_READABLE : tls_kind_of_file(fd, path);
 	view->path = strdup(path);
+	if (!view->path) {
+		free(view);
+		return NULL;
+	}
+	int n = probe_functions_find(fd, symbols);
+	view->kind = tls_kind_find(fd, path);
 	if (n > 0)
-		json_array_append_new(r->files, json_pack("{s:s, s:s, s:i}", "path", path, "functions",
-							  functions_text(symbols), "found", n));
+		json_array_append_new(r->files, json_pack("{s:o, s:s, s:i}", "path", text_json(path),
+							  "functions", functions_text(symbols), "found", n));
 	return view;
 }
 
@@ -92,10 +117,8 @@ static void on_mapping(void *ctx, const struct scan_mapping *m)
 	struct report *r = ctx;
 	_cleanup_close_ int fd = scan_open_mapping(m);
 	struct file_view *view = fd >= 0 ? file_view_get(r, fd, m->path) : NULL;
-	if (view && view->kind > r->process.kind) {
-		r->process.kind = view->kind;
-		r->process.library = view->path;
-	}
+	if (view && view->kind != TLS_NONE && (!r->best || view->kind > r->best->kind))
+		r->best = view;
 }
 
 static void read_comm(pid_t pid, char ret_comm[static 32])
@@ -110,63 +133,110 @@ static void read_comm(pid_t pid, char ret_comm[static 32])
 		fclose(f);
 }
 
+static const char *verdict(const struct report *r, pid_t pid, const struct file_view *view)
+{
+	if (r->talkers && !ai_view_has(r->talkers, pid))
+		return "not AI";
+	if (view->kind == TLS_READABLE && !r->reads)
+		return NO_RETURNS;
+	return tls_kind_verdict(view->kind);
+}
+
+/* A TLS library that is linked in and has left neither name nor symbols, by its texts in the program. */
+static void look_into_program(struct report *r, pid_t pid)
+{
+	char link[64], path[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	_cleanup_close_ int fd = n > 0 ? open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	if (fd < 0)
+		return;
+	path[n] = 0;
+	struct file_view *view = file_view_get(r, fd, path);
+	if (view && view->kind == TLS_NONE && !view->searched) {
+		view->searched = true;
+		view->kind = tls_kind_search(fd);
+	}
+	if (view && view->kind != TLS_NONE)
+		r->best = view;
+}
+
 static void on_pid(void *ctx, pid_t pid)
 {
 	struct report *r = ctx;
 	char comm[32];
 
-	r->process = (struct process_view){.pid = pid};
+	r->best = NULL;
 	int e = scan_process(pid, on_mapping, r);
 	if (e == -ENOENT || e == -ESRCH)
 		return;
+	if (e >= 0 && !r->best)
+		look_into_program(r, pid);
 	read_comm(pid, comm);
 	if (e < 0)
-		json_array_append_new(r->unreadable, json_pack("{s:i, s:s, s:s}", "pid", (int)pid, "comm",
-							       comm, "why", strerror(-e)));
-	else if (r->process.kind != TLS_NONE)
+		json_array_append_new(r->unreadable, json_pack("{s:i, s:o, s:s}", "pid", (int)pid, "comm",
+							       text_json(comm), "why", strerror(-e)));
+	else if (r->best)
 		json_array_append_new(r->processes,
-				      json_pack("{s:i, s:s, s:s, s:s*}", "pid", (int)pid, "comm", comm, "tls",
-						tls_kind_text(r->process.kind), "library",
-						r->process.library));
+				      json_pack("{s:i, s:o, s:s, s:o}", "pid", (int)pid, "comm",
+						text_json(comm), "tls", verdict(r, pid, r->best), "library",
+						text_json(r->best->path)));
 }
 
-static json_t *features_json(bool *ret_able)
+static json_t *features_json(struct report *r)
 {
-	struct host_feature features[16];
-	size_t n = host_check_features(features, ARRAY_SIZE(features));
+	struct host_feature all[32];
+	struct features details;
 	json_t *list = json_array();
 
+	features_detect(&details);
+	r->reads = details.returns != FEATURES_RETURN_KILLS;
+	size_t n = host_check_features(all, ARRAY_SIZE(all));
+	n += host_check_details(&details, all + n, ARRAY_SIZE(all) - n);
 	for (size_t i = 0; i < n; i++) {
-		if (features[i].required && !features[i].present)
-			*ret_able = false;
-		json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:s}", "name", features[i].name,
-						      "present", features[i].present, "required",
-						      features[i].required, "detail", features[i].detail));
+		if (all[i].required && !all[i].present)
+			r->able = false;
+		json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:b, s:s}", "name", all[i].name,
+						      "present", all[i].present, "checked", all[i].checked,
+						      "required", all[i].required, "detail", all[i].detail));
 	}
 	return list;
 }
 
-static int examine(json_t **ret_root, bool *ret_able)
+static void known_free(struct map **known)
 {
-	struct report r = {.files = json_array(), .processes = json_array(), .unreadable = json_array()};
-	if (map_new(&r.known) < 0)
-		return -ENOMEM;
-	const char *missing = host_check_missing_capability();
-	*ret_able = missing == NULL;
-	json_t *features = features_json(ret_able);
-	scan_installed(on_installed, &r);
-	(void)scan_pids(on_pid, &r);
-	*ret_root =
-		json_pack("{s:s*, s:o, s:o, s:o, s:o}", "missing-capability", missing, "features", features,
-			  "files", r.files, "processes", r.processes, "unreadable", r.unreadable);
 	size_t cursor = 0;
 	uint64_t key;
 	void *value;
-	while (map_next(r.known, &cursor, &key, &value)) {
+
+	while (map_next(*known, &cursor, &key, &value)) {
 		free(((struct file_view *)value)->path);
 		free(value);
 	}
-	map_free(&r.known);
+	map_free(known);
+}
+
+static int examine(json_t **ret_root, const char *socket_path)
+{
+	struct report r = {0};
+	if (map_new(&r.known) < 0)
+		return -ENOMEM;
+	(void)ai_view_ask(&r.talkers, socket_path);
+	r.files = json_array();
+	r.processes = json_array();
+	r.unreadable = json_array();
+	const char *missing = host_check_missing_capability();
+	r.able = missing == NULL;
+	json_t *features = features_json(&r);
+	scan_installed(on_installed, &r);
+	(void)scan_pids(on_pid, &r);
+	*ret_root = json_pack("{s:s*, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "missing-capability", missing,
+			      "agent-runs", r.talkers != NULL, "can-run", r.able, "can-read",
+			      r.able && r.reads, "features", features, "files", r.files, "processes",
+			      r.processes, "unreadable", r.unreadable);
+	known_free(&r.known);
+	ai_view_free(&r.talkers);
 	return *ret_root ? 0 : -ENOMEM;
 }
 
@@ -176,25 +246,60 @@ static const char *member(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+/* On one line, and no byte of it can act on the terminal. */
+static void print_text(const char *text)
+{
+	struct buf line;
+	buf_init(&line, TEXT_MAX);
+	if (pretty_line(&line, text, strlen(text), 0) == 0)
+		fwrite(line.data, 1, line.len, stdout);
+	buf_done(&line);
+}
+
+static const char *answer(const json_t *feature)
+{
+	if (json_is_true(json_object_get(feature, "present")))
+		return "yes";
+	return json_is_true(json_object_get(feature, "checked")) ? "no" : "?";
+}
+
 static void print_features(const json_t *root)
 {
 	size_t i;
 	json_t *f;
 
 	if (json_object_get(root, "missing-capability"))
-		printf("  no   permission        %s is missing: run as root\n",
+		printf("  no   permission     %s is missing: run as root\n",
 		       member(root, "missing-capability"));
 	else
 		printf("  yes  permission\n");
 	json_array_foreach (json_object_get(root, "features"), i, f) {
 		bool present = json_is_true(json_object_get(f, "present"));
-		printf("  %-4s %-17s %s%s\n", present ? "yes" : "no", member(f, "name"),
-		       present ? "" : member(f, "detail"),
-		       present || !json_is_true(json_object_get(f, "required")) ? "" : " is needed");
+		bool needed = json_is_true(json_object_get(f, "required"));
+		printf("  %-4s %-*s%s%s\n", answer(f), present ? 0 : 15, member(f, "name"),
+		       present ? "" : member(f, "detail"), present || !needed ? "" : " is needed");
 	}
 }
 
-static void print_report(const json_t *root, bool able)
+static void print_process(const json_t *process, const char *what, const char *more)
+{
+	printf("  %7" JSON_INTEGER_FORMAT " ", json_integer_value(json_object_get(process, "pid")));
+	print_text(member(process, "comm"));
+	printf("  %s: ", what);
+	print_text(more);
+	putchar('\n');
+}
+
+static const char *conclusion(const json_t *root)
+{
+	if (!json_is_true(json_object_get(root, "can-run")))
+		return "oaitap cannot run here: see the lines with \"no\" above.";
+	return json_is_true(json_object_get(root, "can-read"))
+		       ? "oaitap can run here."
+		       : "oaitap can run here, but reads nothing: see return-probes above.";
+}
+
+static void print_report(const json_t *root)
 {
 	size_t i;
 	json_t *o;
@@ -202,54 +307,42 @@ static void print_report(const json_t *root, bool able)
 	printf("This kernel and this user\n");
 	print_features(root);
 	printf("\nFiles that can be probed\n");
-	json_array_foreach (json_object_get(root, "files"), i, o)
-		printf("  %s (%s)\n", member(o, "path"), member(o, "functions"));
-	printf("\nProcesses that use TLS\n");
+	json_array_foreach (json_object_get(root, "files"), i, o) {
+		printf("  ");
+		print_text(member(o, "path"));
+		printf(" (%s)\n", member(o, "functions"));
+	}
+	printf("\nProcesses that use TLS%s\n",
+	       json_is_true(json_object_get(root, "agent-runs"))
+		       ? ""
+		       : " (no agent answers that knows which of them talk to AI hosts)");
 	json_array_foreach (json_object_get(root, "processes"), i, o)
-		printf("  %7" JSON_INTEGER_FORMAT " %-16s %s: %s\n",
-		       json_integer_value(json_object_get(o, "pid")), member(o, "comm"), member(o, "tls"),
-		       member(o, "library"));
+		print_process(o, member(o, "tls"), member(o, "library"));
 	if (json_array_size(json_object_get(root, "processes")) == 0)
 		printf("  none at the moment\n");
 	json_array_foreach (json_object_get(root, "unreadable"), i, o)
-		printf("  %7" JSON_INTEGER_FORMAT " %-16s cannot be looked at: %s\n",
-		       json_integer_value(json_object_get(o, "pid")), member(o, "comm"), member(o, "why"));
-	printf("\n%s\n",
-	       able ? "oaitap can run here." : "oaitap cannot run here: see the lines with \"no\" above.");
+		print_process(o, "cannot be looked at", member(o, "why"));
+	printf("\n%s\n", conclusion(root));
 }
 
 static void print_help(void)
 {
-	puts("Usage: oaitap doctor [--json]\n"
+	puts("Usage: oaitap doctor [--json] [-c FILE] [--socket PATH]\n"
 	     "Says what works on this host and why not: the kernel's features, the files with OpenSSL "
 	     "inside,\n"
 	     "and every process that uses TLS with whether it can be read. Attaches nothing.\n"
+	     "Of processes that have not talked to an AI host since the running agent began: \"not AI\".\n"
 	     "Exit code 0: the agent can run here; 1: it cannot.\n\n"
-	     "      --json  as JSON\n"
-	     "  -h, --help  this text");
+	     "      --json         as JSON\n"
+	     "  -c, --config FILE  configuration that names the agent's socket\n"
+	     "  -S, --socket PATH  the agent's socket\n"
+	     "  -h, --help         this text");
 }
 
-int cmd_doctor(int argc, char **argv)
+static int report(const char *socket_path, bool json)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	bool json = false, able = true;
 	json_t *root = NULL;
-
-	opterr = 0;
-	for (int c; (c = getopt_long(argc, argv, ":h", longs, NULL)) != -1;) {
-		if (c == 'h') {
-			print_help();
-			return 0;
-		}
-		if (c != 'j')
-			return ops_bad_option("doctor", c, argv);
-		json = true;
-	}
-	int r = examine(&root, &able);
+	int r = examine(&root, socket_path);
 	if (r < 0) {
 		fprintf(stderr, "oaitap doctor: %s\n", strerror(-r));
 		return 1;
@@ -258,8 +351,62 @@ int cmd_doctor(int argc, char **argv)
 		json_dumpf(root, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
-		print_report(root, able);
+		print_report(root);
 	}
+	bool able = json_is_true(json_object_get(root, "can-run"));
 	json_decref(root);
 	return able ? 0 : 1;
+}
+
+/* Another configuration, or none that can be read, is no reason to say nothing of the host. */
+static int report_configured(const char *config_path, bool json)
+{
+	struct config *config = NULL;
+	char *error = NULL;
+	int r = config_open(&config, config_path, &error);
+	if (r < 0 && (config_path || r == -EINVAL))
+		fprintf(stderr, "oaitap doctor: %s\n", error ? error : strerror(-r));
+	free(error);
+	int code = report(r < 0 ? "" : config->socket_path, json);
+	config_free(&config);
+	return r < 0 && config_path ? 2 : code;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"config", required_argument, NULL, 'c'},
+		{"socket", required_argument, NULL, 'S'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *config_path = NULL, *socket_path = NULL;
+	bool json = false;
+
+	opterr = 0;
+	optind = 0;
+	for (int c; (c = getopt_long(argc, argv, ":c:S:h", longs, NULL)) != -1;) {
+		switch (c) {
+		case 'j':
+			json = true;
+			break;
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'S':
+			socket_path = optarg;
+			break;
+		case 'h':
+			print_help();
+			return 0;
+		default:
+			return ops_bad_option("doctor", c, argv);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "oaitap doctor: takes no arguments; see oaitap doctor --help\n");
+		return 2;
+	}
+	return socket_path ? report(socket_path, json) : report_configured(config_path, json);
 }

@@ -115,6 +115,73 @@ size_t host_check_features(struct host_feature *ret_features, size_t max)
 	return n;
 }
 
+static struct host_feature of_detail(const char *name, bool present, const char *detail)
+{
+	return (struct host_feature){.name = name, .checked = true, .present = present, .detail = detail};
+}
+
+static const char *hello_detail(const struct features *f)
+{
+	if (!f->cgroup[0])
+		return "cgroup v2 is not mounted: AI connections that cannot be read go unnoticed (no Blind "
+		       "events, no coverage)";
+	if (!f->skb_owner)
+		return "programs on cgroup v2 with socket storage: without them AI connections that cannot "
+		       "be "
+		       "read go unnoticed (no Blind events, no coverage)";
+	return "AI connections are noticed whether they can be read or not";
+}
+
+static const char *returns_detail(const struct features *f)
+{
+	switch (f->returns) {
+	case FEATURES_RETURN_KILLS:
+		return "a return probe ends programs that have a seccomp filter (Linux 6.11 to 6.13 without "
+		       "the "
+		       "fix): no program is read, AI connections are only noticed (Blind events)";
+	case FEATURES_RETURN_UNKNOWN:
+		return "could not be tried on a child with a seccomp filter: taken for safe";
+	default:
+		return "a program with a seccomp filter survives them";
+	}
+}
+
+size_t host_check_details(const struct features *f, struct host_feature *ret_features, size_t max)
+{
+	const bool able = host_check_missing_capability() == NULL;
+	const struct host_feature all[] = {
+		of_detail("return-probes", f->returns == FEATURES_RETURN_SAFE, returns_detail(f)),
+		of_detail("uprobe-multi", f->multi,
+			  "Linux 6.6: without it a library takes a probe for each function, and some tens of "
+			  "milliseconds more until its first call is seen"),
+		of_detail("cookies", f->multi || f->cookie,
+			  "Linux 5.15: without them events do not name the TLS library"),
+		of_detail(
+			"send-length", f->send_length,
+			f->kprobe
+				? "Linux 6.3: a kprobe stands in"
+				: "Linux 6.3: without it and kprobes only programs that use SSL_set_fd have "
+				  "addresses in their events"),
+		of_detail("kprobe", f->kprobe,
+			  f->send_length ? "not needed: send-length is there"
+					 : "a kernel built with CONFIG_KPROBES: stands in for send-length"),
+		of_detail("client-hello", f->skb_owner, hello_detail(f)),
+		of_detail("whole-host", f->cgroup[0] && !f->cgroup_partial,
+			  "the root of cgroup v2 is not mounted here (a container with a cgroup namespace of "
+			  "its "
+			  "own?): AI connections that cannot be read go unnoticed outside it"),
+	};
+	size_t n = MIN(max, ARRAY_SIZE(all));
+	for (size_t i = 0; i < n; i++) {
+		ret_features[i] = all[i];
+		if (!able && !all[i].present) {
+			ret_features[i].checked = false;
+			ret_features[i].detail = "not checked: permission to use bpf(2)";
+		}
+	}
+	return n;
+}
+
 int host_check_or_explain(void)
 {
 	const char *missing = host_check_missing_capability();

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "probe/features.h"
+
 struct host_feature {
 	const char *name; /* static */
 	bool checked;	  /* false: this process may not find out; present is false then, detail says so */
@@ -17,6 +19,10 @@ struct host_feature {
 /* Fills up to max features; the number of them. Needs no privilege itself, but without CAP_BPF the maps are
  * not checked. Creates, and closes at once, one small map of each kind. */
 size_t host_check_features(struct host_feature *ret_features, size_t max);
+
+/* The same for what the agent can do without, from what features_detect() found; the details say what the
+ * absence costs. Looks at nothing itself, but without the capabilities it says that nothing was checked. */
+size_t host_check_details(const struct features *features, struct host_feature *ret_features, size_t max);
 
 /* The first capability that the agent needs and this process lacks, or NULL. */
 const char *host_check_missing_capability(void);

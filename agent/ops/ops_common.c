@@ -6,10 +6,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/macro.h"
 #include "config/config.h"
+#include "ops/status_socket.h"
 
 int ops_write(int fd, const void *data, size_t len, const volatile int *stop)
 {
@@ -80,4 +83,29 @@ int ops_write_failed(const char *command, int error)
 		return 0;
 	fprintf(stderr, "oaitap %s: cannot write the output: %s\n", command, strerror(-error));
 	return 1;
+}
+
+int ops_ask_agent(const char *path, struct buf *answer)
+{
+	struct sockaddr_un addr;
+	int r = status_socket_address(path, &addr);
+	if (r < 0)
+		return r;
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* An agent that is stopped must not stop us. */
+	const struct timeval patience = {.tv_sec = 10};
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	for (;;) {
+		char chunk[4096];
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+		if (n == 0)
+			return answer->len ? 0 : -ENODATA;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && (r = buf_append(answer, chunk, (size_t)n)) < 0)
+			return r;
+	}
 }

@@ -26,3 +26,8 @@ int ops_read_failed(const char *command, int error);
 /* Exit code after a failure to write: 0 if the reader is gone or we were told to stop; otherwise says why and
  * gives 1. */
 int ops_write_failed(const char *command, int error);
+
+/* What the running agent answers at its status socket (JSON), appended. 0; -ENOENT, -ECONNREFUSED: no agent;
+ * other negative errno. */
+struct buf;
+int ops_ask_agent(const char *path, struct buf *answer);

@@ -165,12 +165,20 @@ static void put_connection(struct page *p, const json_t *event)
 	put(p, "\n");
 }
 
+static bool is_type(const json_t *event, const char *type)
+{
+	const json_t *is = pretty_get(event, "event-type", JSON_STRING);
+	return is && strcmp(json_string_value(is), type) == 0;
+}
+
 static void put_top(struct page *p, const json_t *event)
 {
-	paint(p, PRETTY_BOLD, "Exchange");
+	bool blind = is_type(event, "Blind");
+	paint(p, PRETTY_BOLD, blind ? "Blind" : "Exchange");
 	put_value(p, " ", json_object_get(event, "message-id"));
 	put(p, "\n");
-	put_who(p, event);
+	if (!blind)
+		put_who(p, event);
 	put_process(p, event);
 	put_connection(p, event);
 	label(p, "Operation");
@@ -375,6 +383,29 @@ static void put_response(struct page *p, const json_t *event)
 	}
 }
 
+static void bytes(struct page *p, const json_t *event, const char *key, const char *direction)
+{
+	const json_t *value = pretty_get(event, key, JSON_INTEGER);
+	if (!value)
+		return;
+	if (p->r == 0)
+		p->r = pretty_bytes(p->out, json_number_value(value));
+	put(p, direction);
+}
+
+static void put_blind(struct page *p, const json_t *event)
+{
+	heading(p, "Could not be read", 0);
+	line(p, "Time", json_object_get(event, "event-time"));
+	line(p, "Why", json_object_get(event, "reason"));
+	line(p, "Library", json_object_get(event, "library"));
+	label(p, "Bytes");
+	bytes(p, event, "bytes-written", " out, ");
+	bytes(p, event, "bytes-read", " in");
+	put(p, ", encrypted\n");
+	line(p, "Connections", json_object_get(event, "connections"));
+}
+
 int page_event(struct buf *out, const char *text, size_t len, bool first, bool colour)
 {
 	_cleanup_(json_decrefp) json_t *event = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
@@ -384,11 +415,12 @@ int page_event(struct buf *out, const char *text, size_t len, bool first, bool c
 		return -EBADMSG;
 	if (first)
 		put_top(&page, event);
-	const json_t *type = pretty_get(event, "event-type", JSON_STRING);
-	if (type && strcmp(json_string_value(type), "Request") == 0) {
+	if (is_type(event, "Request")) {
 		put_request(&page, event);
-	} else if (type && strcmp(json_string_value(type), "Response") == 0) {
+	} else if (is_type(event, "Response")) {
 		put_response(&page, event);
+	} else if (is_type(event, "Blind")) {
+		put_blind(&page, event);
 	} else {
 		heading(&page, "Event", 0);
 		put_json(&page, event);

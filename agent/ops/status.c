@@ -2,19 +2,19 @@
 
 /* `oaitap status`: asks the running agent for its counters. */
 
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/macro.h"
 #include "config/config.h"
 #include "ops/commands.h"
 #include "ops/ops_common.h"
-#include "ops/status_socket.h"
 
 #define TEXT_MAX (1 << 20)
 
@@ -26,28 +26,6 @@ static void print_help(void)
 	     "  -c, --config FILE  configuration that names the agent's socket\n"
 	     "  -S, --socket PATH  the agent's socket\n"
 	     "  -h, --help         this text");
-}
-
-/* 0; negative errno. */
-static int ask(const char *path, struct buf *answer)
-{
-	struct sockaddr_un addr;
-	int r = status_socket_address(path, &addr);
-	if (r < 0)
-		return r;
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
-	for (;;) {
-		char chunk[4096];
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-		if (n == 0)
-			return answer->len ? 0 : -ENODATA;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0 && (r = buf_append(answer, chunk, (size_t)n)) < 0)
-			return r;
-	}
 }
 
 static void print_section(const char *name, const json_t *value, int depth)
@@ -62,6 +40,13 @@ static void print_section(const char *name, const json_t *value, int depth)
 	} else if (json_is_integer(value)) {
 		printf("%*s%-*s %" JSON_INTEGER_FORMAT "\n", depth * 2, "", 24 - depth * 2, name,
 		       json_integer_value(value));
+	} else if (json_is_real(value)) {
+		printf("%*s%-*s %.1f\n", depth * 2, "", 24 - depth * 2, name, json_real_value(value));
+	} else if (json_is_boolean(value)) {
+		printf("%*s%-*s %s\n", depth * 2, "", 24 - depth * 2, name,
+		       json_is_true(value) ? "yes" : "no");
+	} else if (json_is_array(value)) {
+		printf("%*s%-*s %zu\n", depth * 2, "", 24 - depth * 2, name, json_array_size(value));
 	} else if (json_is_string(value)) {
 		printf("%*s%-*s %s\n", depth * 2, "", 24 - depth * 2, name, json_string_value(value));
 	}
@@ -90,7 +75,7 @@ static int report(const char *path, bool json)
 {
 	struct buf answer;
 	buf_init(&answer, TEXT_MAX);
-	int r = ask(path, &answer);
+	int r = ops_ask_agent(path, &answer);
 	int code = 1;
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		fprintf(stderr, "oaitap status: no agent answers at %s; start one with `oaitap run`\n", path);

@@ -37,6 +37,43 @@ static void test_with_privilege(void **state)
 	assert_int_equal(host_check_features(all, 1), 1);
 }
 
+/* What is absent says what that costs; nothing of it is needed. */
+static void test_details(void **state)
+{
+	struct features none = {.returns = FEATURES_RETURN_KILLS};
+	struct features most = {.multi = true, .send_length = true, .skb_owner = true, .cgroup = "/x"};
+	struct host_feature all[16];
+	(void)state;
+	if (host_check_missing_capability()) {
+		print_message("skipped: needs CAP_BPF\n");
+		return;
+	}
+	size_t n = host_check_details(&none, all, ARRAY_SIZE(all));
+	for (size_t i = 0; i < n; i++) {
+		assert_false(all[i].present || all[i].required);
+		assert_true(all[i].checked);
+		assert_true(strlen(all[i].detail) > 20);
+	}
+	assert_non_null(strstr(feature(all, n, "return-probes")->detail, "no program is read"));
+	assert_non_null(strstr(feature(all, n, "client-hello")->detail, "not mounted"));
+	assert_non_null(strstr(feature(all, n, "send-length")->detail, "SSL_set_fd"));
+	none.kprobe = true;
+	n = host_check_details(&none, all, ARRAY_SIZE(all));
+	assert_non_null(strstr(feature(all, n, "send-length")->detail, "stands in"));
+
+	n = host_check_details(&most, all, ARRAY_SIZE(all));
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(all[i].present, strcmp(all[i].name, "kprobe") != 0);
+	assert_non_null(strstr(feature(all, n, "kprobe")->detail, "not needed"));
+	most.cgroup_partial = true;
+	n = host_check_details(&most, all, ARRAY_SIZE(all));
+	assert_false(feature(all, n, "whole-host")->present);
+	most.returns = FEATURES_RETURN_UNKNOWN;
+	n = host_check_details(&most, all, ARRAY_SIZE(all));
+	assert_non_null(strstr(feature(all, n, "return-probes")->detail, "taken for safe"));
+	assert_int_equal(host_check_details(&most, all, 2), 2);
+}
+
 /* In a child, without privilege: 0 all as it should be. */
 static int look_unprivileged(void)
 {
@@ -51,6 +88,11 @@ static int look_unprivileged(void)
 		if (!all[i].checked && (all[i].present || !strstr(all[i].detail, "not checked")))
 			return 3;
 	}
+	const struct features nothing = {.returns = FEATURES_RETURN_UNKNOWN};
+	n = host_check_details(&nothing, all, ARRAY_SIZE(all));
+	for (size_t i = 0; i < n; i++)
+		if (all[i].checked || !strstr(all[i].detail, "not checked"))
+			return 5;
 	return host_check_or_explain() == 3 ? 0 : 4;
 }
 
@@ -75,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_with_privilege),
+		cmocka_unit_test(test_details),
 		cmocka_unit_test(test_without_privilege),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
