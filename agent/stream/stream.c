@@ -9,7 +9,8 @@
 #include "base/map.h"
 
 struct stream {
-	struct map *conns; /* id to struct stream_conn */
+	struct map *conns;   /* id to struct stream_conn */
+	struct map *sockets; /* cookie to the struct stream_conn that has a name, or was there first */
 	size_t max_conns;
 	const struct stream_ops *ops;
 	void *ctx;
@@ -28,7 +29,10 @@ int stream_new(struct stream **ret_stream, size_t max_conns, const struct stream
 	if (!s)
 		return -ENOMEM;
 	int r = map_new(&s->conns);
+	if (r >= 0)
+		r = map_new(&s->sockets);
 	if (r < 0) {
+		map_free(&s->conns);
 		free(s);
 		return r;
 	}
@@ -50,6 +54,7 @@ void stream_free(struct stream **stream)
 	while (map_next(s->conns, &cursor, &key, &conn))
 		free(conn);
 	map_free(&s->conns);
+	map_free(&s->sockets);
 	free(s);
 	*stream = NULL;
 }
@@ -57,6 +62,8 @@ void stream_free(struct stream **stream)
 static void conn_remove(struct stream *s, struct stream_conn *conn)
 {
 	map_remove(s->conns, conn->id);
+	if (conn->socket.cookie && map_get(s->sockets, conn->socket.cookie) == conn)
+		map_remove(s->sockets, conn->socket.cookie);
 	atomic_fetch_sub_explicit(&s->open, 1, memory_order_relaxed);
 	free(conn);
 }
@@ -192,12 +199,30 @@ static void close_conn(struct stream *s, struct stream_conn *conn, const uint64_
 	conn_remove(s, conn);
 }
 
+/* A process that inherited a connection by fork() goes on with it without naming the server again. It is the
+ * same connection only if both the object's address and the socket are: then the name is known. */
+static void name_inherit(struct stream *s, struct stream_conn *conn)
+{
+	if (!conn->socket.cookie)
+		return;
+	const struct stream_conn *other = map_get(s->sockets, conn->socket.cookie);
+	if (!other || other == conn || (!other->sni[0] && conn->sni[0])) {
+		(void)map_put(s->sockets, conn->socket.cookie, conn);
+		return;
+	}
+	if (!conn->sni[0] && other->ssl == conn->ssl && other->role == conn->role)
+		memcpy(conn->sni, other->sni, sizeof(conn->sni));
+}
+
 static void on_socket(struct stream *s, const struct record_socket *rec)
 {
 	struct stream_conn *conn = map_get(s->conns, rec->conn_id);
 	if (!conn)
 		return;
+	if (conn->socket.cookie && map_get(s->sockets, conn->socket.cookie) == conn)
+		map_remove(s->sockets, conn->socket.cookie);
 	conn->socket = *rec;
+	name_inherit(s, conn);
 	if (s->ops->on_socket)
 		s->ops->on_socket(s->ctx, conn);
 }

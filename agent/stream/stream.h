@@ -20,7 +20,7 @@ struct stream_conn {
 	uint32_t file_id; /* of the probed file; 0: not known */
 	enum record_role role;
 	char comm[16];
-	char sni[OAITAP_NAME_MAX];   /* "" if none was set */
+	char sni[OAITAP_NAME_MAX];   /* "" if none was set; of one inherited by fork(), set by on_socket() */
 	struct record_socket socket; /* family 0: not known */
 	uint64_t next[2];	     /* offset that comes next, by enum stream_dir */
 	void *user;		     /* the callee's */

@@ -298,6 +298,56 @@ static void test_contiguous_whatever_comes(void **state)
 	stream_free(&s);
 }
 
+static void feed_socket(struct stream *s, uint64_t id, uint64_t cookie)
+{
+	struct record_socket rec = {.conn_id = id, .family = 2, .remote_port = 443, .cookie = cookie};
+	stream_record(s, &(struct ring_record){.type = RECORD_SOCKET, .socket = &rec});
+}
+
+static const char *name_of(struct stream *s, uint64_t id)
+{
+	size_t cursor = 0;
+	for (struct stream_conn *conn; (conn = stream_next(s, &cursor));)
+		if (conn->id == id)
+			return conn->sni;
+	return NULL;
+}
+
+/* After fork(): connections 2 and up are the child's. All objects have address 0 here but the last. */
+static void test_inherited_name(void **state)
+{
+	static const struct stream_ops quiet = {accept_open, check_chunk, check_gap, NULL, ignore_close};
+	struct record_open elsewhere = {.conn_id = 5, .tgid = 43, .ssl = 16};
+	struct stream *s = NULL;
+	(void)state;
+	assert_int_equal(stream_new(&s, 8, &quiet, NULL), 0);
+	feed_open(s, 1, "h");
+	feed_socket(s, 1, 77);
+	feed_socket(s, 1, 77);
+	feed_open(s, 2, "");
+	feed_socket(s, 2, 77);
+	assert_string_equal(name_of(s, 2), "h");
+	feed_open(s, 3, "");
+	feed_socket(s, 3, 78); /* another socket */
+	assert_string_equal(name_of(s, 3), "");
+	feed_open(s, 4, "own");
+	feed_socket(s, 4, 77);
+	assert_string_equal(name_of(s, 4), "own");
+	stream_record(s, &(struct ring_record){.type = RECORD_OPEN, .open = &elsewhere});
+	feed_socket(s, 5, 77); /* another object */
+	assert_string_equal(name_of(s, 5), "");
+	stream_close(s, 1, NULL, 0);
+	feed_open(s, 6, "");
+	feed_socket(s, 6, 77); /* nobody knows any more */
+	assert_string_equal(name_of(s, 6), "");
+	feed_open(s, 7, "");
+	feed_socket(s, 7, 0);
+	feed_open(s, 8, "x");
+	feed_socket(s, 8, 0); /* a socket without a number is no other's */
+	assert_string_equal(name_of(s, 7), "");
+	stream_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_closed_from_outside),
 		cmocka_unit_test(test_contiguous_whatever_comes),
+		cmocka_unit_test(test_inherited_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
