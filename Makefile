@@ -25,6 +25,9 @@ LDFLAGS  += -fsanitize=address,undefined
 else
 CFLAGS   += -O2
 CPPFLAGS += -D_FORTIFY_SOURCE=2
+# The agent's malloc. What the capture thread allocates the workers free: in glibc both take one lock, and a worker that
+# is preempted with it holds up the capture until the ring is full. Here a thread frees for another without a lock.
+MALLOC   := -lmimalloc
 endif
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
@@ -55,7 +58,7 @@ all: $(O)/oaitap
 
 $(O)/oaitap: $(MAIN_O) $(STAGE_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(MAIN_O) -Wl,--start-group $(STAGE_A) -Wl,--end-group $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(MAIN_O) -Wl,--start-group $(STAGE_A) -Wl,--end-group $(LDLIBS) $(MALLOC)
 
 -include mk/*.mk
 
@@ -121,6 +124,7 @@ help:
 ## make unit [T=stage]      unit tests; SANITIZE=1 with ASan and UBSan
 ## make bpf-test            the BPF programs against a real OpenSSL program (as root)
 ## make e2e [T=fidelity]    end-to-end tests (as root)
+## make test-kernels        a part of the tests on several kernels, emulated ones too (as root)
 ## make fuzz [SECONDS=20]   each fuzzer for that long
 ## make check               include order, formatting, cppcheck, shellcheck
 ## make bench               measurements, side by side

@@ -31,6 +31,34 @@ void pipeline_publish(struct pipeline *p, struct event *event)
 	shared_event_unref(shared);
 }
 
+/* --- priority ------------------------------------------------------------------------ */
+
+#define HURRY_PERCENT	   3U
+#define HURRY_MUCH_PERCENT 10U
+#define HURRY_NS	   (250 * NSEC_PER_MSEC)
+#define HURRY_NICE	   (-10)
+#define HURRY_MUCH_NICE	   (-20)
+
+/* A level lasts for a while after the last queue that asked for it. */
+void hurry(struct hurry *all, int *nice_value, unsigned int percent)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (percent >= HURRY_PERCENT) {
+		bool over = now_ns >= atomic_load(&all->until_ns);
+		if (over || percent > atomic_load(&all->fullest))
+			atomic_store(&all->fullest, percent);
+		atomic_store(&all->until_ns, now_ns + HURRY_NS);
+	}
+	int wanted = BEHIND_NICE;
+	if (now_ns < atomic_load(&all->until_ns))
+		wanted = atomic_load(&all->fullest) >= HURRY_MUCH_PERCENT ? HURRY_MUCH_NICE : HURRY_NICE;
+	if (wanted == *nice_value)
+		return;
+	*nice_value = wanted;
+	thread_begin(NULL, wanted);
+}
+
 /* --- start and stop ------------------------------------------------------------------ */
 
 /* The machine's id identifies it for ever, so only its hash is told: machine-id(5) asks for that. */
@@ -60,7 +88,7 @@ static int start_outlets(struct pipeline *p)
 {
 	for (; p->n_outlets < p->options.n_sinks; p->n_outlets++) {
 		int r = outlet_init(&p->outlets[p->n_outlets], p->options.sinks[p->n_outlets],
-				    p->n_outlets > 0);
+				    p->n_outlets > 0, &p->hurry);
 		if (r < 0)
 			return r;
 	}
@@ -238,18 +266,28 @@ static json_t *queues_status(const struct pipeline *p)
 static json_t *ways_status(const struct pipeline *p)
 {
 	struct programs_state s = programs_state(p->options.programs);
-	return json_pack("{s:s, s:s, s:b}", "attach",
-			 programs_has_multi(p->options.programs) ? "uprobe_multi" : "uprobe", "sockets",
+	const char *attach = programs_has_multi(p->options.programs) ? "uprobe_multi" : "uprobe";
+	return json_pack("{s:s, s:s, s:b}", "attach", s.reads ? attach : "none", "sockets",
 			 s.sockets ? s.sockets : "SSL_set_fd", "hellos", s.hello);
+}
+
+static json_t *attach_status(const struct probe_stats *s)
+{
+	return json_pack("{s:o,s:o,s:o,s:o}", "count", number(s->attach_count), "p50-us",
+			 number(s->attach_p50_us), "p99-us", number(s->attach_p99_us), "max-us",
+			 number(s->attach_max_us));
 }
 
 static json_t *probe_status(const struct probe *probe)
 {
 	struct targets_stats t = probe_stats(probe);
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "files", number(t.files_attached), "functions",
-			 number(t.functions_attached), "released", number(t.files_released), "failed",
-			 number(t.failed), "checked", number(t.files_checked), "lost-mappings",
-			 number(probe_lost(probe)));
+	struct probe_stats s = probe_watch_stats(probe);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "files", number(t.files_attached),
+			 "functions", number(t.functions_attached), "released", number(t.files_released),
+			 "failed", number(t.failed), "malformed", number(t.malformed), "checked",
+			 number(t.files_checked), "namespaces", number(s.namespaces), "vanished",
+			 number(s.vanished), "unopened", number(s.unopened), "lost-mappings",
+			 number(s.lost_records), "attach", attach_status(&s));
 }
 
 int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *out)

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
-#include "base/priority.h"
+#include "base/thread.h"
 
 #define POLL_MS	     50
 #define RECONCILE_NS (10 * NSEC_PER_SEC)
@@ -30,6 +30,7 @@ struct capture_conn {
 	struct job *held[HELD_MAX]; /* messages that wait for the socket */
 	size_t n_held;
 	uint64_t held_until_ns;
+	bool named;	     /* the worker knows the server name, if there is one */
 	bool socket_settled; /* known, or not worth waiting for */
 	uint64_t due_ns;     /* UINT64_MAX: not in the list */
 	struct capture_conn *due_prev, *due_next;
@@ -213,10 +214,21 @@ static int announce(struct capture_conn *c)
 	};
 	memcpy(job->process.comm, s->comm, sizeof(job->process.comm));
 	memcpy(job->sni, s->sni, sizeof(job->sni));
+	c->named = s->sni[0];
 	job->role = s->role;
 	job->file_id = s->file_id;
 	job_push(c->worker, job);
 	return 0;
+}
+
+static void announce_name(struct capture_conn *c)
+{
+	struct job *job = job_new(JOB_NAME, c->stream->id);
+	if (!job)
+		return;
+	memcpy(job->sni, c->stream->sni, sizeof(job->sni));
+	c->named = true;
+	job_push(c->worker, job);
 }
 
 static int on_open(void *ctx, struct stream_conn *stream)
@@ -259,6 +271,8 @@ static void on_socket(void *ctx, struct stream_conn *stream)
 {
 	struct capture_conn *c = stream->user;
 	(void)ctx;
+	if (!c->named && stream->sni[0])
+		announce_name(c);
 	held_release(c);
 	due_set(c, due_of(c, clock_mono_ns()));
 }
@@ -361,8 +375,9 @@ void *capture_main(void *arg)
 {
 	struct pipeline *p = arg;
 	uint64_t next_reconcile_ns = 0;
+	const bool may_gather = p->options.config->ring_size >= GATHER_RING_MIN;
 
-	priority_set(CAPTURE_NICE);
+	thread_begin("capture", CAPTURE_NICE);
 	while (!atomic_load(&p->stop)) {
 		int r = ring_poll(p->ring, POLL_MS);
 		if (r < 0 && r != -EINTR) {
@@ -370,6 +385,8 @@ void *capture_main(void *arg)
 			break;
 		}
 		tick(p, &next_reconcile_ns);
+		if (r > 0 && r < RING_BATCH / 4 && may_gather)
+			thread_gather_ms(CAPTURE_GATHER_MS);
 	}
 	/* What the probes have sent until now; they still send, so not for ever. */
 	for (int i = 0; i < 100 && ring_poll(p->ring, 0) > 0; i++)

@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/queue.h"
+#include "base/thread.h"
 #include "event/event.h"
 #include "http/http_conn.h"
 #include "pipeline.h"
@@ -19,11 +20,28 @@
 
 /* The capture thread has little to do and must do it in time: what it does not take from the ring is lost.
  * The others have queues, and leave the processor to the programs that are watched. */
-#define CAPTURE_NICE (-10)
+#define CAPTURE_NICE (-20)
 #define BEHIND_NICE  5
 
+/* But when work piles up they must not starve: what finds no room in their queues is lost in the end. All
+ * hurry together, whoever's queue is full: else the next one starves. */
+struct hurry {
+	atomic_uint fullest; /* percent: the queue that was found fullest in this round of looking */
+	atomic_uint_least64_t until_ns;
+};
+
+/* percent: how full the caller's queue is; *nice_value: the caller's, changed when it must be. */
+void hurry(struct hurry *all, int *nice_value, unsigned int percent);
+
+/* How long each thread lets work gather before it looks again. All of it together is a hundredth of a second;
+ * the ring, if it has that size, is large enough for what comes in the first. */
+#define GATHER_RING_MIN	  (1U << 20)
+#define CAPTURE_GATHER_MS 1
+#define WORKER_GATHER_MS  2
+#define OUTLET_GATHER_MS  5
+
 /* What the capture thread tells a worker. */
-enum job_kind { JOB_OPEN, JOB_MESSAGE, JOB_CLOSE };
+enum job_kind { JOB_OPEN, JOB_NAME, JOB_MESSAGE, JOB_CLOSE };
 
 struct job {
 	enum job_kind kind;
@@ -33,7 +51,7 @@ struct job {
 	struct identity_process process; /* JOB_OPEN; as far as the kernel said; owned */
 	enum record_role role;		 /* JOB_OPEN */
 	uint32_t file_id;		 /* JOB_OPEN */
-	char sni[OAITAP_NAME_MAX];	 /* JOB_OPEN */
+	char sni[OAITAP_NAME_MAX];	 /* JOB_OPEN, JOB_NAME */
 };
 
 void job_free(struct job **job);
@@ -62,6 +80,7 @@ struct outlet {
 	bool running;
 	bool may_drop; /* drops and counts when its reader stands still; otherwise makes the workers wait */
 	atomic_bool stalled, off, stop;
+	struct hurry *hurry; /* the pipeline's */
 	atomic_uint_least64_t written, lost;
 };
 
@@ -86,6 +105,7 @@ struct pipeline {
 	pthread_t capture;
 	bool capture_running;
 	atomic_bool stop;
+	struct hurry hurry;
 	struct pipeline_counters counters;
 	struct pipeline_coverage *coverage; /* NULL: ClientHellos cannot be seen */
 	uint64_t started_ns;
@@ -110,7 +130,8 @@ const char *pipeline_format_address(const struct record_socket *socket, const ui
 				    uint16_t port, char ret_text[static ADDRESS_MAX]);
 
 /* outlet.c: */
-int outlet_init(struct outlet *outlet, struct sink *sink, bool may_drop); /* and starts its thread */
+int outlet_init(struct outlet *outlet, struct sink *sink, bool may_drop,
+		struct hurry *hurry_of); /* and starts its thread */
 void outlet_done(struct outlet *outlet); /* waits until what is queued is written, or given up */
 void outlet_put(struct outlet *outlet, struct shared_event *shared);
 

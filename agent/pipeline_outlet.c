@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/macro.h"
-#include "base/priority.h"
+#include "base/thread.h"
 
 #define EVENTS_MAX	  8192
 #define EVENTS_WEIGHT_MAX (64ULL << 20)
@@ -81,9 +81,11 @@ static void *outlet_main(void *arg)
 	void *items[BATCH_MAX];
 	struct event *batch[BATCH_MAX];
 	bool closed = false;
+	int nice_value = BEHIND_NICE;
 
-	priority_set(BEHIND_NICE);
+	thread_begin(o->sink->ops->name, nice_value);
 	while (!closed) {
+		hurry(o->hurry, &nice_value, queue_fill(o->queue));
 		size_t n = queue_pop(o->queue, items, BATCH_MAX, -1, &closed);
 		for (size_t i = 0; i < n; i++)
 			batch[i] = ((struct shared_event *)items[i])->event;
@@ -93,6 +95,8 @@ static void *outlet_main(void *arg)
 			write_batch(o, batch, n);
 		for (size_t i = 0; i < n; i++)
 			shared_event_unref(items[i]);
+		if (n < BATCH_MAX / 2 && !closed)
+			thread_gather_ms(OUTLET_GATHER_MS);
 	}
 	return NULL;
 }
@@ -111,9 +115,10 @@ void outlet_put(struct outlet *o, struct shared_event *shared)
 	}
 }
 
-int outlet_init(struct outlet *o, struct sink *sink, bool may_drop)
+int outlet_init(struct outlet *o, struct sink *sink, bool may_drop, struct hurry *hurry_of)
 {
 	o->sink = sink;
+	o->hurry = hurry_of;
 	o->may_drop = may_drop;
 	int r = queue_new(&o->queue, EVENTS_MAX, EVENTS_WEIGHT_MAX);
 	if (r < 0)

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
-#include "base/priority.h"
+#include "base/thread.h"
 #include "base/uuid.h"
 
 #define JOBS_MAX	65536
@@ -111,6 +111,13 @@ static void conn_open(struct worker *w, struct job *job)
 	(void)identity_process_read("/proc", &conn->process);
 	if (map_put(w->conns, job->conn_id, conn) < 0)
 		worker_conn_free(&conn);
+}
+
+static void conn_name(struct worker *w, const struct job *job)
+{
+	struct worker_conn *conn = map_get(w->conns, job->conn_id);
+	if (conn)
+		memcpy(conn->sni, job->sni, sizeof(conn->sni));
 }
 
 static void conn_close(struct worker *w, uint64_t conn_id)
@@ -257,6 +264,9 @@ static void handle(struct worker *w, struct job *job)
 	case JOB_OPEN:
 		conn_open(w, job);
 		break;
+	case JOB_NAME:
+		conn_name(w, job);
+		break;
 	case JOB_MESSAGE:
 		r = handle_message(w, job);
 		break;
@@ -275,15 +285,19 @@ static void *worker_main(void *arg)
 	struct worker *w = arg;
 	void *items[64];
 	bool closed = false;
+	int nice_value = BEHIND_NICE;
 
-	priority_set(BEHIND_NICE);
+	thread_begin("worker", nice_value);
 	while (!closed) {
+		hurry(&w->pipeline->hurry, &nice_value, queue_fill(w->jobs));
 		size_t n = queue_pop(w->jobs, items, ARRAY_SIZE(items), -1, &closed);
 		for (size_t i = 0; i < n; i++) {
 			struct job *job = items[i];
 			handle(w, job);
 			job_free(&job);
 		}
+		if (n < ARRAY_SIZE(items) / 2 && !closed)
+			thread_gather_ms(WORKER_GATHER_MS);
 	}
 	return NULL;
 }

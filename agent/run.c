@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
-#include "base/priority.h"
+#include "base/thread.h"
 #include "ops/host_check.h"
 #include "ops/status_server.h"
 #include "pipeline.h"
@@ -41,6 +41,7 @@ struct run_options {
 	const char *config_path;
 	const char *store_path;
 	enum output output;
+	bool no_probes;
 	char **hosts; /* pointers into argv; owned array */
 	size_t n_hosts;
 };
@@ -62,6 +63,7 @@ struct run {
 static void print_help(void)
 {
 	puts("Usage: oaitap run [-c FILE] [--output pretty|json|none] [--store FILE] [--host NAME]...\n"
+	     "                  [--no-probes]\n"
 	     "Records what this host's programs ask OpenAI and Azure OpenAI. Prints `ready` on standard\n"
 	     "error once probes are attached; SIGTERM or Ctrl-C ends it when all events are stored.\n\n"
 	     "  -c, --config FILE    configuration (default: " CONFIG_PATH_DEFAULT ", if it is there)\n"
@@ -71,6 +73,8 @@ static void print_help(void)
 	     "      --host NAME      a host whose traffic is recorded, such as api.openai.com or "
 	     "*.openai.azure.com;\n"
 	     "                       may be repeated; replaces the configured ones\n"
+	     "      --no-probes      touch no program: AI connections are only noticed, as events of type "
+	     "Blind\n"
 	     "  -v, --verbose        say more on standard error\n"
 	     "  -h, --help           this text");
 }
@@ -92,13 +96,10 @@ static int parse_output(const char *text, enum output *ret_output)
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
 	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"output", required_argument, NULL, 'o'},
-		{"store", required_argument, NULL, 's'},
-		{"host", required_argument, NULL, 'H'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'}, {"output", required_argument, NULL, 'o'},
+		{"store", required_argument, NULL, 's'},  {"host", required_argument, NULL, 'H'},
+		{"no-probes", no_argument, NULL, 'N'},	  {"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	o->hosts = calloc((size_t)argc, sizeof(*o->hosts));
 	if (!o->hosts)
@@ -117,6 +118,9 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			break;
 		case 'H':
 			o->hosts[o->n_hosts++] = optarg;
+			break;
+		case 'N':
+			o->no_probes = true;
 			break;
 		case 'v':
 			log_set_level(LOG_DEBUG);
@@ -206,18 +210,26 @@ static int open_sinks(struct run *run, const struct run_options *o)
 	return -1;
 }
 
-static int attach(struct run *run)
+/* Never harm a watched process: rather see less. */
+static bool may_probe(const struct run *run, const struct run_options *o)
+{
+	if (o->no_probes)
+		return false;
+	if (run->features.returns == FEATURES_RETURN_SAFE ||
+	    (run->features.returns == FEATURES_RETURN_UNKNOWN && !features_may_kill()))
+		return true;
+	log_warn("on this kernel %s, so no program is probed and AI connections are only noticed (events of "
+		 "type Blind): use Linux 6.14, or a 6.12 or 6.13 with the fix \"seccomp: passthrough "
+		 "uretprobe\"",
+		 run->features.why_returns);
+	return false;
+}
+
+static int attach(struct run *run, const struct run_options *o)
 {
 	const struct features *features = &run->features;
-	if (features->returns == FEATURES_RETURN_KILLS) {
-		fprintf(stderr,
-			"oaitap: on this kernel %s, so no program can be watched without harm: use Linux "
-			"6.14, or a "
-			"6.12 or 6.13 with the fix \"seccomp: passthrough uretprobe\"\n",
-			features->why_returns);
-		return EXIT_NOT_POSSIBLE;
-	}
 	const struct programs_options options = {
+		.reads = may_probe(run, o),
 		.roles = run->config->roles,
 		.features = features,
 		.ring_size = run->config->ring_size,
@@ -305,7 +317,7 @@ static void loop(struct run *run)
 		{.fd = probe_fd(run->probe), .events = POLLIN},
 		{.fd = run->status ? status_server_fd(run->status) : -1, .events = POLLIN},
 	};
-	priority_set(PROBE_NICE);
+	thread_begin(NULL, PROBE_NICE);
 	for (;;) {
 		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
 			return;
@@ -390,7 +402,7 @@ static int prepare_and_start(struct run *run, const struct run_options *o)
 	if (r < 0)
 		r = open_sinks(run, o);
 	if (r < 0)
-		r = attach(run);
+		r = attach(run, o);
 	return r < 0 ? start(run, o) : r;
 }
 

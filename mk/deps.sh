@@ -36,7 +36,7 @@ for group; do
 		ubuntu) bpftool_there || wanted="$wanted linux-tools-common linux-tools-generic" ;;
 		*) bpftool_there || wanted="$wanted bpftool" ;;
 		esac
-		package libc6-dev libbpf-dev libjansson-dev libcyaml-dev libyaml-dev libsqlite3-dev libssl-dev
+		package libc6-dev libmimalloc-dev libbpf-dev libjansson-dev libcyaml-dev libyaml-dev libsqlite3-dev libssl-dev
 		;;
 	test)
 		package libcmocka-dev
@@ -54,6 +54,17 @@ for group; do
 		# Clients that cannot be read.
 		program wget wget
 		program gnutls-cli gnutls-bin
+		program tstclnt libnss3-tools
+		package libmbedtls-dev
+		# Other kernels, containers, clients in other languages.
+		program qemu-system-x86_64 qemu-system-x86
+		program busybox busybox-static
+		program podman podman
+		program runc runc
+		program java default-jdk-headless
+		program mvn maven
+		program cargo cargo
+		program go golang-go
 		program setpriv util-linux
 		# The fuzzers and the sanitizers of clang.
 		case $ID in

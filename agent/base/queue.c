@@ -140,6 +140,14 @@ void queue_close(struct queue *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
+unsigned int queue_fill(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	uint64_t items = q->len * 100 / q->max_items, weight = q->weight * 100 / q->max_weight;
+	pthread_mutex_unlock(&q->lock);
+	return (unsigned int)(items > weight ? items : weight);
+}
+
 uint64_t queue_waits(struct queue *q)
 {
 	pthread_mutex_lock(&q->lock);

@@ -27,5 +27,8 @@ size_t queue_pop(struct queue *queue, void **ret_items, size_t max, int timeout_
 /* No more pushes; what is inside can still be popped. */
 void queue_close(struct queue *queue);
 
+/* How full it is, in percent of the nearer of its two bounds; over 100 with one item that is heavier. */
+unsigned int queue_fill(struct queue *queue);
+
 /* Times that a push had to wait. */
 uint64_t queue_waits(struct queue *queue);
