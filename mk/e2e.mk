@@ -1,13 +1,13 @@
 # End-to-end tests and the demo: real clients against a stand-in endpoint, in namespaces of their own. Need root.
 #   make e2e [T=fidelity]   every cell REPEAT times (default 2)      make e2e-full   50 times
 #   make demo               a look at it, half a minute
-# What they need is made in $(O): a Python environment, npm packages, a load generator. Versions are pinned in
+# What they need is made in $(O): a Python environment, npm packages, generators of load and storms. Versions are pinned in
 # tests/support/requirements.txt and tests/support/node/package-lock.json.
 
 REPEAT   ?= 2
 # The system's Python, if it can make environments, uses the system's libssl: that is what most services do.
 VENV_PY   = $(firstword $(foreach p,/usr/bin/python3 python3,$(shell $(p) -c 'import ensurepip, venv' 2>/dev/null && echo $(p))))
-E2E_TOOLS = $(O)/venv/made $(O)/node/made $(O)/loadgen
+E2E_TOOLS = $(O)/venv/made $(O)/node/made $(O)/loadgen $(O)/storm
 E2E_ENV   = OAITAP_BUILD=$(abspath $(O)) PYTHONDONTWRITEBYTECODE=1
 E2E_RUN   = $(E2E_ENV) OAITAP_REPEAT=$(1) $(O)/venv/bin/python -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e \
 	    $(if $(T),tests/e2e/test_$(T).py,tests/e2e) $(PYTEST_ARGS)
@@ -32,6 +32,11 @@ $(O)/loadgen: tests/support/loadgen.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -O2 -g $(WARN) -o $@ $< -lssl -lcrypto -lpthread
+
+$(O)/storm: tests/support/storm.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -O2 -g $(WARN) -o $@ $<
 
 e2e-tools: $(E2E_TOOLS)
 

@@ -242,6 +242,10 @@ class Chat:
             answer["service_tier"] = "default"
         return answer
 
+    def fill(self, size):
+        """Makes the plain answer's body that long."""
+        self.texts[0] += "." * (size - len(json.dumps(self.plain(), ensure_ascii=False).encode()))
+
     def chunk(self, choices, **more):
         out = {**self.envelope("chat.completion.chunk"), "choices": choices}
         if (self.body.get("stream_options") or {}).get("include_usage"):

@@ -14,6 +14,10 @@ fail_first    answers 429 to that many tries of this id first
 async_filter  Azure's asynchronous content filter; filtered: finish_reason content_filter; escape: \\u escapes
 eol           of the stream: "\\n" (default), "\\r\\n", "\\r"; comments: adds comment lines
 ragged        cuts the stream's bytes into HTTP chunks without regard to its events
+body_bytes    size of the answer's whole body: the text, or a comment in the stream, is filled up to it
+
+A request without messages can carry its directive in the header X-Directive. The scenario "bytes" then
+answers body_bytes bytes, which are no JSON, as the content type `type`.
 
 One line of JSON an exchange goes to the truth file, when the exchange ends. No credential is written to
 it."""
@@ -77,6 +81,11 @@ class Request:
             self.json = None
         if not isinstance(self.options, dict):
             self.options = {}
+
+
+def text_of(address):
+    """ADDRESS:PORT, with brackets for IPv6 (RFC 3986 section 3.2.2)."""
+    return ("[{}]:{}" if ":" in address[0] else "{}:{}").format(*address[:2])
 
 
 class Exchange:
@@ -158,6 +167,10 @@ class Exchange:
             status, more, value = answers.ERRORS[scenario]
             record["error"] = value
             await self.answer_json(status, {**headers, **more}, value)
+        elif scenario == "bytes":
+            await self.head(200, headers, options["framing"], options["body_bytes"], options["type"])
+            await self.body(b":" * options["body_bytes"])
+            await self.end()
         elif scenario in HOSTILE:
             await HOSTILE[scenario](self, headers)
         elif (
@@ -193,6 +206,8 @@ class Exchange:
             return
         deployment = request.path.split("/")[3] if "/deployments/" in request.path else None
         chat = answers.Chat(request.json, options, request.azure, len(request.body), deployment)
+        if "body_bytes" in options and not request.json.get("stream"):
+            chat.fill(options["body_bytes"])
         choices = chat.choices()
         record.update(
             response_id=chat.id,
@@ -251,8 +266,12 @@ class Exchange:
             if options.get("delay_ms"):
                 await asyncio.sleep(options["delay_ms"] / 1000)
         await self.body(ragged)
+        done = f"data: [DONE]{eol}{eol}".encode()
+        if "body_bytes" in options:
+            fill = options["body_bytes"] - record["response_body_len"] - len(done) - 1 - 2 * len(eol)
+            await self.body(b":" + b"." * fill + 2 * eol.encode())
         if scenario != "stream-error":
-            await self.body(f"data: [DONE]{eol}{eol}".encode())
+            await self.body(done)
         await self.end()
 
 
@@ -431,9 +450,9 @@ class Connection:
         record = {
             "seq": self.server.next_number(),
             "connection": self.number,
-            "peer_address": self.peer[0],
+            "peer_address": text_of(self.peer).rpartition(":")[0],
             "peer_port": self.peer[1],
-            "address": "{}:{}".format(*self.address),
+            "address": text_of(self.address),
             "sni": self.sni,
             "tls": self.tls,
             "times": {"head": time.time()},
@@ -456,6 +475,8 @@ class Connection:
             record["content_type"] = request.headers.get("content-type")
             record["times"]["request"] = time.time()
             request.parse_body()
+            if "x-directive" in request.headers:
+                request.options = json.loads(request.headers["x-directive"])
             self.describe(request, record)
             out = Exchange(self, request, record)
             try:
