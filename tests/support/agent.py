@@ -68,7 +68,7 @@ class Agent:
     written."""
 
     def __init__(
-        self, folder, output="json", store=None, capture=None, wrapper=(), keep_raw=False, wait=True
+        self, folder, output="json", store=None, capture=None, wrapper=(), flags=(), keep_raw=False, wait=True
     ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
@@ -103,6 +103,7 @@ class Agent:
             output,
             "--store",
             str(self.store),
+            *flags,
             *os.environ.get("OAITAP_FLAGS", "").split(),
         ]
         self.process = subprocess.Popen(

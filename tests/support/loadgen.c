@@ -5,12 +5,15 @@
  *
  *   loadgen server --cert FILE --key FILE [--address A] [--port N] [--delay MS] [--seconds N]
  *   loadgen client --host NAME --truth FILE [--address A] [--port N] [--connections N] [--exchanges N]
- *                  [--request BYTES] [--response BYTES] [--seconds N] [--ca FILE]
+ *                  [--request BYTES] [--response BYTES] [--chunks N] [--seconds N] [--ca FILE] [--first N]
  *
- * Every request body holds an id, "load-CONNECTION-NUMBER", and says how long the answer shall be; the answer
- * repeats the id. The client checks that, and writes for each exchange one line: id, SHA-256 of the request's
- * body, of the answer's body. The server prints "ready" when it listens. The client prints one line of
- * totals. */
+ * With --chunks the answer is a stream of that many events, each written by itself; --response is then the
+ * length of their texts together.
+ *
+ * Every request body holds an id, "load-CONNECTION-NUMBER" (connections count from --first, or 0), and says
+ * how long the answer shall be; the answer repeats the id. The client checks that, and writes for each
+ * exchange one line: id, SHA-256 of the request's body, of the answer's body. The server prints "ready" when
+ * it listens. The client prints one line of totals. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +22,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,6 +39,8 @@
 #define MAX_CONNECTIONS 1024
 #define MAX_EXCHANGES	1000000
 #define MAX_BODY	(8 << 20)
+#define MAX_CHUNKS	10000
+#define MAX_CHUNK	65536
 #define MAX_HEAD	4096
 #define ID_MAX		64
 #define HEX_LEN		65
@@ -43,7 +49,7 @@
 struct options {
 	const char *host, *address, *cert, *key, *ca, *truth;
 	int port;
-	long connections, exchanges, request, response, seconds, delay_ms;
+	long connections, exchanges, first, request, response, chunks, seconds, delay_ms;
 };
 
 /* One connection. The buffer holds one whole message and what came after it. */
@@ -91,12 +97,16 @@ static void sha256_hex(const void *data, size_t len, char ret_hex[static HEX_LEN
 		snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
 }
 
+/* Plaintext of all connections together. */
+static atomic_ullong bytes_written, bytes_read;
+
 static int write_all(SSL *ssl, const char *data, size_t len)
 {
 	size_t n = 0;
 	while (len > 0) {
 		if (SSL_write_ex(ssl, data, len, &n) != 1)
 			return -EIO;
+		atomic_fetch_add(&bytes_written, n);
 		data += n;
 		len -= n;
 	}
@@ -116,11 +126,51 @@ static int read_more(struct peer *p)
 	}
 	if (SSL_read_ex(p->ssl, p->buf + p->len, p->size - p->len, &n) != 1)
 		return -EIO;
+	atomic_fetch_add(&bytes_read, n);
 	p->len += n;
 	return 0;
 }
 
-/* The next message with a content-length. 0; -EIO: the connection ended; -EBADMSG. */
+/* The length that the chunk at this place claims, and of the line that says so. */
+static int read_chunk_size(struct peer *p, size_t at, size_t *ret_size, size_t *ret_line)
+{
+	char *end;
+	int r;
+
+	while (p->len <= at || !(end = memmem(p->buf + at, p->len - at, "\r\n", 2)))
+		if ((r = read_more(p)) < 0)
+			return r;
+	unsigned long size = strtoul(p->buf + at, NULL, 16);
+	if (size > MAX_BODY)
+		return -EBADMSG;
+	*ret_size = size;
+	*ret_line = (size_t)(end - p->buf) - at + 2;
+	return 0;
+}
+
+/* Decodes in place: the body closes up behind the head. */
+static int read_chunks(struct peer *p, size_t head_len, struct message *ret_msg)
+{
+	size_t at = head_len, body_len = 0, size, line;
+	int r;
+
+	do {
+		if ((r = read_chunk_size(p, at, &size, &line)) < 0)
+			return r;
+		while (p->len < at + line + size + 2)
+			if ((r = read_more(p)) < 0)
+				return r;
+		memmove(p->buf + head_len + body_len, p->buf + at + line, size);
+		body_len += size;
+		at += line + size + 2;
+	} while (size > 0);
+	ret_msg->body = p->buf + head_len;
+	ret_msg->body_len = body_len;
+	ret_msg->total = at;
+	return 0;
+}
+
+/* The next message, with a content-length or chunked. 0; -EIO: the connection ended; -EBADMSG. */
 static int read_message(struct peer *p, struct message *ret_msg)
 {
 	char *end;
@@ -134,6 +184,8 @@ static int read_message(struct peer *p, struct message *ret_msg)
 		return -EBADMSG;
 	memcpy(ret_msg->head, p->buf, head_len);
 	ret_msg->head[head_len] = 0;
+	if (strcasestr(ret_msg->head, "\r\ntransfer-encoding: chunked\r\n"))
+		return read_chunks(p, head_len, ret_msg);
 	const char *field = strcasestr(ret_msg->head, "\r\ncontent-length:");
 	unsigned long length = field ? strtoul(field + strlen("\r\ncontent-length:"), NULL, 10) : 0;
 	if (!field || length > MAX_BODY)
@@ -208,12 +260,15 @@ static int make_text(struct text *ret_text, const char *before, const char *afte
 
 static int make_request(const struct options *o, const char *id, struct text *ret_body)
 {
-	char before[512];
+	char before[512], stream[64] = "";
+	if (o->chunks)
+		snprintf(stream, sizeof(stream), "\"stream\":true,\"chunks\":\"%ld\",", o->chunks);
 	snprintf(before, sizeof(before),
-		 "{\"model\":\"gpt-4o-mini\",\"user\":\"%s\",\"metadata\":{\"answer\":\"%ld\"},\"messages\":["
+		 "{\"model\":\"gpt-4o-mini\",%s\"user\":\"%s\",\"metadata\":{\"answer\":\"%ld\"},"
+		 "\"messages\":["
 		 "{\"role\":\"user\","
 		 "\"content\":\"id %s ",
-		 id, o->response, id);
+		 stream, id, o->response, id);
 	return make_text(ret_body, before, "\"}]}", o->request, id);
 }
 
@@ -244,9 +299,70 @@ static int send_message(SSL *ssl, const char *head, const struct text *body)
 	return r;
 }
 
+/* One event as one chunk in one write, as servers send what a model has just made. */
+static int send_chunk(SSL *ssl, const char *id, const char *choices, const char *rest)
+{
+	char event[MAX_CHUNK], chunk[MAX_CHUNK + 32];
+	int n = snprintf(event, sizeof(event),
+			 "data: {\"id\":\"%s\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
+			 "\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[%s]%s}\n\n",
+			 id, choices, rest);
+	if (n < 0 || (size_t)n >= sizeof(event))
+		return -E2BIG;
+	n = snprintf(chunk, sizeof(chunk), "%x\r\n%s\r\n", (unsigned int)n, event);
+	return write_all(ssl, chunk, (size_t)n);
+}
+
+static int send_texts(SSL *ssl, const char *id, long chunks, long text_len)
+{
+	char text[MAX_CHUNK / 2], choice[MAX_CHUNK / 2 + 128];
+	size_t len = (size_t)text_len < sizeof(text) - 1 ? (size_t)text_len : sizeof(text) - 1;
+	int r = 0;
+
+	for (long i = 0; i < chunks && r == 0; i++) {
+		memset(text, 'a' + (int)(i % 26), len);
+		text[len] = 0;
+		snprintf(choice, sizeof(choice),
+			 "{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":"
+			 "null}",
+			 text);
+		r = send_chunk(ssl, id, choice, "");
+	}
+	return r;
+}
+
+static int send_stream(SSL *ssl, const char *id, long chunks, long size)
+{
+	static const char end[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
+	char head[MAX_HEAD];
+	int n = snprintf(head, sizeof(head),
+			 "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+			 "Transfer-Encoding: chunked\r\nx-request-id: %s\r\n\r\n",
+			 id);
+
+	int r = write_all(ssl, head, (size_t)n);
+	if (r == 0)
+		r = send_texts(ssl, id, chunks, size / chunks > 0 ? size / chunks : 1);
+	if (r == 0)
+		r = send_chunk(ssl, id,
+			       "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}", "");
+	if (r == 0)
+		r = send_chunk(
+			ssl, id, "",
+			",\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,\"total_tokens\":18}");
+	return r < 0 ? r : write_all(ssl, end, sizeof(end) - 1);
+}
+
+static void pause_ms(long ms)
+{
+	const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+	if (ms)
+		nanosleep(&pause, NULL);
+}
+
 static int answer_one(const struct options *o, struct peer *p)
 {
-	char id[ID_MAX], size[32], head[MAX_HEAD];
+	char id[ID_MAX], size[32], chunks[32], head[MAX_HEAD];
 	struct message msg;
 	struct text body;
 
@@ -256,15 +372,17 @@ static int answer_one(const struct options *o, struct peer *p)
 	if ((r = find_string(&msg, "user", id, sizeof(id))) < 0 ||
 	    (r = find_string(&msg, "answer", size, sizeof(size))) < 0)
 		return r;
+	long n_chunks =
+		find_string(&msg, "chunks", chunks, sizeof(chunks)) < 0 ? 0 : strtol(chunks, NULL, 10);
 	consume(p, msg.total);
 	long wanted = strtol(size, NULL, 10);
-	if (wanted < 0 || wanted > MAX_BODY)
+	if (wanted < 0 || wanted > MAX_BODY || n_chunks < 0 || n_chunks > MAX_CHUNKS)
 		return -EBADMSG;
+	pause_ms(o->delay_ms);
+	if (n_chunks)
+		return send_stream(p->ssl, id, n_chunks, wanted);
 	if ((r = make_answer(id, wanted, &body)) < 0)
 		return r;
-	const struct timespec pause = {o->delay_ms / 1000, o->delay_ms % 1000 * 1000000};
-	if (o->delay_ms)
-		nanosleep(&pause, NULL);
 	snprintf(head, sizeof(head),
 		 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nx-request-id: "
 		 "%s\r\n"
@@ -417,11 +535,16 @@ static int write_truth(const struct options *o, const struct worker *workers)
 	return fclose(file) == 0 ? 0 : -errno;
 }
 
+static double seconds_between(const struct timespec *from, const struct timespec *to)
+{
+	return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
+}
+
 static int run_client(const struct options *o)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	struct worker *workers = calloc((size_t)o->connections, sizeof(*workers));
-	struct timespec from, to;
+	struct timespec from, to, cpu_from, cpu_to;
 	long done = 0, failed = 0;
 
 	if (!ctx || !workers ||
@@ -432,10 +555,11 @@ static int run_client(const struct options *o)
 	}
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	alarm((unsigned int)o->seconds);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu_from);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (long i = 0; i < o->connections; i++) {
 		struct worker *w = &workers[i];
-		*w = (struct worker){.options = o, .ctx = ctx, .number = i};
+		*w = (struct worker){.options = o, .ctx = ctx, .number = o->first + i};
 		w->lines = calloc((size_t)o->exchanges, LINE_LEN);
 		if (!w->lines || pthread_create(&w->thread, NULL, make_load, w) != 0) {
 			fprintf(stderr, "loadgen: no memory or no thread\n");
@@ -449,11 +573,13 @@ static int run_client(const struct options *o)
 			fprintf(stderr, "loadgen: connection %ld: %s\n", i, workers[i].error);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	double seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu_to);
 	int r = write_truth(o, workers);
 	if (r < 0)
 		fprintf(stderr, "loadgen: %s: %s\n", o->truth, strerror(-r));
-	printf("exchanges %ld failed-connections %ld seconds %.3f\n", done, failed, seconds);
+	printf("exchanges %ld failed-connections %ld seconds %.6f cpu-seconds %.6f written %llu read %llu\n",
+	       done, failed, seconds_between(&from, &to), seconds_between(&cpu_from, &cpu_to),
+	       atomic_load(&bytes_written), atomic_load(&bytes_read));
 	for (long i = 0; i < o->connections; i++)
 		free(workers[i].lines);
 	free(workers);
@@ -481,20 +607,22 @@ __attribute__((noreturn)) static void usage(void)
 		"[--seconds N]\n"
 		"       loadgen client --host NAME --truth FILE [--ca FILE] [--address A] [--port N]\n"
 		"                      [--connections N] [--exchanges N] [--request BYTES] [--response BYTES]"
-		" [--seconds N]\n");
+		" [--chunks N] [--seconds N]\n"
+		"                      [--first N]\n");
 	exit(2);
 }
 
 static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
-		{"host", required_argument, NULL, 'h'},	     {"address", required_argument, NULL, 'a'},
-		{"cert", required_argument, NULL, 'c'},	     {"key", required_argument, NULL, 'k'},
-		{"ca", required_argument, NULL, 'C'},	     {"truth", required_argument, NULL, 't'},
-		{"port", required_argument, NULL, 'p'},	     {"connections", required_argument, NULL, 'n'},
-		{"exchanges", required_argument, NULL, 'm'}, {"request", required_argument, NULL, 'q'},
-		{"response", required_argument, NULL, 'r'},  {"seconds", required_argument, NULL, 's'},
-		{"delay", required_argument, NULL, 'd'},     {0},
+		{"host", required_argument, NULL, 'h'},	   {"address", required_argument, NULL, 'a'},
+		{"cert", required_argument, NULL, 'c'},	   {"key", required_argument, NULL, 'k'},
+		{"ca", required_argument, NULL, 'C'},	   {"truth", required_argument, NULL, 't'},
+		{"port", required_argument, NULL, 'p'},	   {"connections", required_argument, NULL, 'n'},
+		{"first", required_argument, NULL, 'f'},   {"exchanges", required_argument, NULL, 'm'},
+		{"request", required_argument, NULL, 'q'}, {"response", required_argument, NULL, 'r'},
+		{"seconds", required_argument, NULL, 's'}, {"delay", required_argument, NULL, 'd'},
+		{"chunks", required_argument, NULL, 'u'},  {0},
 	};
 	int c, index = 0;
 
@@ -525,6 +653,9 @@ static void parse(int argc, char **argv, struct options *o)
 		case 'n':
 			o->connections = number(name, optarg, MAX_CONNECTIONS);
 			break;
+		case 'f':
+			o->first = number(name, optarg, MAX_EXCHANGES);
+			break;
 		case 'm':
 			o->exchanges = number(name, optarg, MAX_EXCHANGES);
 			break;
@@ -533,6 +664,9 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'r':
 			o->response = number(name, optarg, MAX_BODY);
+			break;
+		case 'u':
+			o->chunks = number(name, optarg, MAX_CHUNKS);
 			break;
 		case 'd':
 			o->delay_ms = number(name, optarg, 60000);
