@@ -1,14 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What watching costs: the same exchanges (C client and server over TLS, keep-alive) without an agent, with an
-agent whose hosts do not include the one asked, and with one that records it; interleaved, so that all see the same machine.
-Prints a table: microseconds an exchange (median of the rounds), ratio to no agent, agent CPU an exchange."""
+"""What watching costs. The same exchanges (C client and server over TLS, keep-alive) in four ways, round by
+round, so that all see the same machine:
 
+    none       no probes
+    floor      empty programs on the agent's probe points (bench/floor.c)
+    recorded   oaitap, AI traffic
+    not AI     oaitap, a server name that is not monitored
+
+Prints a table and writes all numbers to bench.json in the build folder. ROUNDS says how many rounds."""
+
+import contextlib
+import dataclasses
+import json
 import os
 import pathlib
+import platform
 import re
 import statistics
+import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -18,44 +30,211 @@ import drive  # noqa: E402
 import sandbox as sandboxes  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
-CONNECTIONS, EXCHANGES = 4, 500
-SIZES = [(500, 500), (4096, 2048)]
+ONLY = os.environ.get("ROWS", "")  # part of a row's name
 HZ = os.sysconf("SC_CLK_TCK")
+MODES = ("none", "floor", "recorded", "not AI")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One kind of exchange."""
+
+    name: str
+    connections: int
+    exchanges: int  # of each connection
+    request: int
+    response: int
+    chunks: int = 0
+
+    @property
+    def total(self):
+        return self.connections * self.exchanges
+
+
+ROWS = [
+    Row("500 B/500 B", 1, 1500, 500, 500),
+    Row("4 KB/2 KB", 1, 1500, 4096, 2048),
+    Row("4 KB/2 KB, 4 connections", 4, 400, 4096, 2048),
+    Row("500 B/stream of 500", 1, 15, 500, 10000, 500),
+]
 
 
 def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / HZ
+    """Of the whole process, by its CPU clock: clock_getcpuclockid(3), which Python has not."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
-def load(sandbox, program, host, sizes):
-    """Seconds that the exchanges took."""
-    process = sandbox.spawn(
-        [program, "client", "--host", host, "--truth", sandbox.path / "bench-truth",
-         "--connections", CONNECTIONS, "--exchanges", EXCHANGES, "--request", sizes[0], "--response", sizes[1],
-         "--seconds", 120],
-        stdout=-1, text=True)
-    out, _ = process.communicate(timeout=150)
-    found = re.search(r"exchanges (\d+) failed-connections 0 seconds ([0-9.]+)", out)
-    assert process.returncode == 0 and found, out
-    return float(found[2])
+def thread_seconds(pid):
+    """{thread: seconds}, by name, or by number for those that have the process's name."""
+    found = {}
+    for task in sorted(pathlib.Path(f"/proc/{pid}/task").iterdir(), key=lambda path: int(path.name)):
+        text = (task / "stat").read_text()
+        name = text[text.index("(") + 1 : text.rindex(")")]
+        fields = text.rpartition(")")[2].split()
+        key = name if name not in found else f"{name}-{len(found)}"
+        found[key] = (int(fields[11]) + int(fields[12])) / HZ
+    return found
 
 
-def measure(sandbox, program, mode, sizes):
-    """(microseconds an exchange, agent CPU microseconds an exchange)"""
-    count = CONNECTIONS * EXCHANGES
-    if mode == "no agent":
-        return load(sandbox, program, sandboxes.OPENAI, sizes) / count * 1e6, 0.0
-    host = sandboxes.OPENAI if mode == "recorded" else sandboxes.BLOCKED
-    with agents.Agent(sandbox.path / "bench-agent") as agent:
-        before = cpu_seconds(agent.process.pid)
-        seconds = load(sandbox, program, host, sizes)
-        if mode == "recorded":
-            agent.take(2 * count, timeout=60)
-        used = cpu_seconds(agent.process.pid) - before
-        assert agents.dropped(agent.status()) == {}
-        agent.stop()
-    return seconds / count * 1e6, used / count * 1e6
+def peak_reset(pid):
+    """VmHWM begins anew (proc(5), clear_refs)."""
+    pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def libssl(program):
+    """The file of libssl that a program uses."""
+    out = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    return os.path.realpath(re.search(r"libssl\S* => (\S+)", out)[1])
+
+
+class Bench:
+    """One sandbox with the load generator's server."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+        self.program = drive.BUILD / "loadgen"
+        self.server = sandbox.spawn(
+            [self.program, "server", "--cert", sandbox.cert, "--key", sandbox.key, "--seconds", 3600],
+            stdout=subprocess.PIPE,
+        )
+        assert self.server.stdout.readline() == b"ready\n"
+
+    def load(self, row, host):
+        """{us: wall-clock time of an exchange, target-us: CPU of client and server}"""
+        command = [self.program, "client", "--host", host, "--truth", self.sandbox.path / "bench-truth"]
+        command += ["--connections", row.connections, "--exchanges", row.exchanges]
+        command += ["--request", row.request, "--response", row.response, "--seconds", 120]
+        command += ["--chunks", row.chunks] if row.chunks else []
+        before = cpu_seconds(self.server.pid)
+        done = self.sandbox.run(command, timeout=150)
+        server = cpu_seconds(self.server.pid) - before
+        found = re.search(
+            rb"exchanges (\d+) failed-connections 0 seconds ([0-9.]+) cpu-seconds ([0-9.]+)", done.stdout
+        )
+        assert done.returncode == 0 and found and int(found[1]) == row.total, done
+        return {
+            "us": float(found[2]) / row.total * 1e6,
+            "target-us": (float(found[3]) + server) / row.total * 1e6,
+        }
+
+    def watched(self, row, agent, mode):
+        """load() with what the agent used and lost."""
+        pid = agent.process.pid
+        stored = agent.status()["sinks"]["store"]["written"]
+        peak_reset(pid)
+        cpu, threads = cpu_seconds(pid), thread_seconds(pid)
+        result = self.load(row, sandboxes.OPENAI if mode == "recorded" else sandboxes.BLOCKED)
+        wanted = 2 * row.total if mode == "recorded" else 0
+        deadline = time.monotonic() + 60
+        # Few looks, since they are the agent's work as well.
+        while (written := agent.status()["sinks"]["store"]["written"] - stored) < wanted:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        result["agent-us"] = (cpu_seconds(pid) - cpu) / row.total * 1e6
+        result["threads-us"] = {
+            name: (used - threads.get(name, 0)) / row.total * 1e6
+            for name, used in thread_seconds(pid).items()
+        }
+        result["agent-peak-bytes"] = agent.memory("VmHWM")
+        result["events-missing"] = wanted - written
+        result["dropped"] = agents.dropped(agent.status())
+        return result
+
+    @contextlib.contextmanager
+    def floor(self):
+        """Empty programs on the libssl of the load generator."""
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", drive.BUILD / "bench" / "floor", libssl(self.program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            found = process.stdout.readline().split()
+            assert found[:1] == [b"ready"], "the floor's programs could not be attached"
+            yield int(found[1]), found[2].decode()
+        finally:
+            process.stdin.close()
+            process.wait(30)
+            process.stdout.close()
+
+
+def one_round(bench, rows, turn, results):
+    """Each mode once, all rows in each; the order of the modes changes from round to round."""
+    attached = None
+    ways = ["none", "floor", "oaitap"]
+    for way in ways[turn % 3 :] + ways[: turn % 3]:
+        if way == "none":
+            for row in rows:
+                results[row, "none"].append(bench.load(row, sandboxes.OPENAI))
+        elif way == "floor":
+            with bench.floor() as attached:
+                for row in rows:
+                    results[row, "floor"].append(bench.load(row, sandboxes.OPENAI))
+        else:
+            with agents.Agent(bench.sandbox.path / f"bench-agent-{turn}", output="none") as agent:
+                for row in rows:
+                    for mode in ("recorded", "not AI"):
+                        results[row, mode].append(bench.watched(row, agent, mode))
+    return attached
+
+
+def median(results, key):
+    values = [result[key] for result in results if key in result]
+    return statistics.median(values) if values else None
+
+
+def ratio(results, base):
+    """Median of the rounds' ratios: neighbours in time see the same machine."""
+    return statistics.median(a["us"] / b["us"] for a, b in zip(results, base))
+
+
+def summary(row, mode, results):
+    """What the table shows of one row and mode."""
+    mine = results[row, mode]
+    times = [result["us"] for result in mine]
+    return {
+        "row": row.name,
+        "mode": mode,
+        "us": statistics.median(times),
+        "us-least": min(times),
+        "us-most": max(times),
+        "ratio-to-none": ratio(mine, results[row, "none"]),
+        "ratio-to-floor": ratio(mine, results[row, "floor"]),
+        "target-us": median(mine, "target-us"),
+        "agent-us": median(mine, "agent-us"),
+        "threads-us": {
+            name: statistics.median(result["threads-us"].get(name, 0) for result in mine)
+            for name in mine[-1].get("threads-us", {})
+        },
+        "agent-peak-bytes": max((r["agent-peak-bytes"] for r in mine if "agent-peak-bytes" in r), default=None),
+        "events-missing": sum(result.get("events-missing", 0) for result in mine),
+        "dropped": sum(sum(result.get("dropped", {}).values()) for result in mine),
+    }
+
+
+def cell(value, form):
+    return format(value, form) if value is not None else "-"
+
+
+def print_table(lines):
+    print(
+        f"{'exchange':<26}{'way':<10}{'us':>9}{'least':>9}{'most':>9}{'x none':>8}{'x floor':>8}"
+        f"{'target us':>11}{'agent us':>10}{'peak MiB':>10}{'lost':>6}"
+    )
+    for line in lines:
+        peak = line["agent-peak-bytes"]
+        print(
+            f"{line['row']:<26}{line['mode']:<10}{line['us']:>9.1f}{line['us-least']:>9.1f}"
+            f"{line['us-most']:>9.1f}{line['ratio-to-none']:>8.2f}{line['ratio-to-floor']:>8.2f}"
+            f"{line['target-us']:>11.1f}{cell(line['agent-us'], '.1f'):>10}"
+            f"{cell(peak / 2**20 if peak else None, '.1f'):>10}{line['events-missing'] + line['dropped']:>6}"
+        )
+    print("\nagent CPU by thread, us an exchange")
+    for line in lines:
+        if line["mode"] == "recorded":
+            parts = (f"{name} {used:.1f}" for name, used in line["threads-us"].items() if used >= 0.05)
+            print(f"{line['row']:<26}{', '.join(parts)}")
 
 
 def main():
@@ -63,29 +242,34 @@ def main():
     if reason:
         print(f"bench: {reason}", file=sys.stderr)
         return 1
-    modes = ["no agent", "another host", "recorded"]
-    program = drive.BUILD / "loadgen"
-    results = {}
-    held = sandboxes.lock()
-    with sandboxes.Sandbox() as sandbox:
-        server = sandbox.spawn([program, "server", "--cert", sandbox.cert, "--key", sandbox.key,
-                                "--seconds", 600], stdout=-1, text=True)
-        server.stdout.readline()
-        for _ in range(ROUNDS):
-            for sizes in SIZES:
-                for mode in modes:
-                    results.setdefault((sizes, mode), []).append(measure(sandbox, program, mode, sizes))
-        server.terminate()
-        server.wait()
-    held.close()
-    print(f"{CONNECTIONS} connections, {EXCHANGES} exchanges each, {ROUNDS} rounds interleaved, medians")
-    print(f"{'request/answer':<16}{'agent':<16}{'us/exchange':>12}{'ratio':>8}{'agent CPU us':>14}")
-    for sizes in SIZES:
-        base = statistics.median(t for t, _ in results[sizes, modes[0]])
-        for mode in modes:
-            time = statistics.median(t for t, _ in results[sizes, mode])
-            cpu = statistics.median(c for _, c in results[sizes, mode])
-            print(f"{sizes[0]}/{sizes[1]:<12}{mode:<16}{time:>12.1f}{time / base:>8.2f}{cpu:>14.1f}")
+    rows = [row for row in ROWS if ONLY in row.name]
+    results = {(row, mode): [] for row in rows for mode in MODES}
+    attached = None
+    for turn in range(ROUNDS):
+        held = sandboxes.lock()
+        with held, sandboxes.Sandbox() as sandbox:
+            attached = one_round(Bench(sandbox), rows, turn, results)
+        print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr, flush=True)
+    lines = [summary(row, mode, results) for row in rows for mode in MODES]
+    print(
+        f"Linux {platform.release()}, {os.cpu_count()} CPUs, {ROUNDS} rounds; floor: {attached[0]} functions "
+        f"by {attached[1]}; medians"
+    )
+    print_table(lines)
+    document = {
+        "kernel": platform.release(),
+        "cpus": os.cpu_count(),
+        "rounds": ROUNDS,
+        "floor": {"functions": attached[0], "by": attached[1]},
+        "rows": [dataclasses.asdict(row) for row in rows],
+        "summary": lines,
+        "measurements": [
+            {"row": row.name, "mode": mode, "round": number, **result}
+            for (row, mode), found in results.items()
+            for number, result in enumerate(found)
+        ],
+    }
+    (drive.BUILD / "bench.json").write_text(json.dumps(document, indent="\t") + "\n")
     return 0
 
 

@@ -19,7 +19,7 @@ def tracked():
 
 
 def licence_of(name):
-    return KERNEL_SIDE if name.split("/")[0] in ("bpf", "include", "vmlinux") else USER_SIDE
+    return KERNEL_SIDE if name.split("/")[0] in ("bpf", "include", "vmlinux") or name.endswith(".bpf.c") else USER_SIDE
 
 
 def problems(name):
