@@ -220,3 +220,31 @@ def test_crafted_files_are_counted(sandbox, endpoint, agent_ready):
         check_alive(sandbox, agent, endpoint)
         assert agent.status()["probes"]["malformed"] - before >= len(broken) * 0.9
         assert agent.stop() == 0
+
+
+@pytest.mark.timeout(180)
+def test_unfinished_heads_of_dead_processes(sandbox, endpoint, agent_ready):
+    """Connections without a server name that have sent less than a head when their process ends: what was held back
+    of them goes, too."""
+    code = (
+        "import os, socket, ssl\n"
+        "context = ssl._create_unverified_context()\n"
+        "kept = []\n"
+        "for _ in range(20):\n"
+        "    kept.append(context.wrap_socket(socket.create_connection(('127.0.0.1', 443))))\n"
+        "    kept[-1].sendall(b'GET /v1/mod')\n"
+        "print('sent', flush=True)\n"
+        "input()\n"
+        "os._exit(0)\n"
+    )
+    with agents.Agent(sandbox.path / "agent-heads") as agent:
+        watched = Watched(sandbox, agent, endpoint)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        process = sandbox.spawn(["/usr/bin/python3", "-B", "-c", code], **pipes)
+        assert process.stdout.readline() == b"sent\n"
+        assert tables(agent)["scratches"] == watched.before["scratches"] + 20
+        process.communicate(b"\n", timeout=10)
+        assert process.returncode == 0
+        watched.judge()
+        endpoint.rest()
+        assert agent.stop() == 0
