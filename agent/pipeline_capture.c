@@ -371,6 +371,9 @@ static void tick(struct pipeline *p, uint64_t *next_reconcile_ns)
 	}
 }
 
+/* More in one go is a stream of data, not of events: no time to lose. */
+#define GATHER_BELOW 16
+
 void *capture_main(void *arg)
 {
 	struct pipeline *p = arg;
@@ -385,8 +388,8 @@ void *capture_main(void *arg)
 			break;
 		}
 		tick(p, &next_reconcile_ns);
-		if (r > 0 && r < RING_BATCH / 4 && may_gather)
-			thread_gather_ms(CAPTURE_GATHER_MS);
+		if (r > 0 && r < GATHER_BELOW && may_gather)
+			thread_gather_us(CAPTURE_GATHER_US);
 	}
 	/* What the probes have sent until now; they still send, so not for ever. */
 	for (int i = 0; i < 100 && ring_poll(p->ring, 0) > 0; i++)

@@ -33,12 +33,12 @@ struct hurry {
 /* percent: how full the caller's queue is; *nice_value: the caller's, changed when it must be. */
 void hurry(struct hurry *all, int *nice_value, unsigned int percent);
 
-/* How long each thread lets work gather before it looks again. All of it together is a hundredth of a second;
- * the ring, if it has that size, is large enough for what comes in the first. */
-#define GATHER_RING_MIN	  (1U << 20)
-#define CAPTURE_GATHER_MS 1
-#define WORKER_GATHER_MS  2
-#define OUTLET_GATHER_MS  5
+/* How long each thread lets work gather before it looks again. All of it together is a hundredth of a second.
+ * In the first, two processors can copy some megabytes: the ring must have room for that. */
+#define GATHER_RING_MIN	  (8U << 20)
+#define CAPTURE_GATHER_US 200
+#define WORKER_GATHER_US  2000
+#define OUTLET_GATHER_US  5000
 
 /* What the capture thread tells a worker. */
 enum job_kind { JOB_OPEN, JOB_NAME, JOB_MESSAGE, JOB_CLOSE };

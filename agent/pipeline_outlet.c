@@ -13,11 +13,14 @@
 #include "base/thread.h"
 
 #define EVENTS_MAX	  8192
-#define EVENTS_WEIGHT_MAX (64ULL << 20)
-#define BATCH_MAX	  256
-#define TRIES_MAX	  3
-#define RETRY_US	  100000
-#define WAIT_MS		  100
+#define EVENTS_WEIGHT_MAX (128ULL << 20)
+/* A batch is as long as what waits. Each costs the store a wait for the disk, so under load they must be able
+ * to grow. */
+#define BATCH_MAX    2048
+#define GATHER_BELOW 128
+#define TRIES_MAX    3
+#define RETRY_US     100000
+#define WAIT_MS	     100
 
 void shared_event_unref(struct shared_event *shared)
 {
@@ -95,8 +98,8 @@ static void *outlet_main(void *arg)
 			write_batch(o, batch, n);
 		for (size_t i = 0; i < n; i++)
 			shared_event_unref(items[i]);
-		if (n < BATCH_MAX / 2 && !closed)
-			thread_gather_ms(OUTLET_GATHER_MS);
+		if (n < GATHER_BELOW && !closed)
+			thread_gather_us(OUTLET_GATHER_US);
 	}
 	return NULL;
 }

@@ -297,7 +297,7 @@ static void *worker_main(void *arg)
 			job_free(&job);
 		}
 		if (n < ARRAY_SIZE(items) / 2 && !closed)
-			thread_gather_ms(WORKER_GATHER_MS);
+			thread_gather_us(WORKER_GATHER_US);
 	}
 	return NULL;
 }

@@ -16,8 +16,8 @@ static inline void thread_begin(const char *name, int nice_value)
 }
 
 /* Lets work gather: to wake up for each piece costs more than the piece. */
-static inline void thread_gather_ms(long ms)
+static inline void thread_gather_us(long us)
 {
-	const struct timespec pause = {.tv_nsec = ms * 1000000};
+	const struct timespec pause = {.tv_nsec = us * 1000};
 	(void)nanosleep(&pause, NULL);
 }
