@@ -3,6 +3,7 @@
 
 import pytest
 
+import agent as agents
 import drive
 import truth
 
@@ -28,7 +29,7 @@ def test_request_is_there_before_the_answer(agent, sandbox, endpoint, texts, qui
     """The request is on record while the answer is still awaited."""
     with drive.Client(sandbox, name) as client:
         client.submit(texts, flavour="openai", exchanges=[{"wait_ms": 2500}])
-        assert agent.wait(1, 30)
+        assert agent.wait(1, max(30, agents.WAIT))
         with agent.changed:
             kinds = [event["event-type"] for _, event in agent.events]
         assert kinds == ["Request"] and client.lines.empty()
