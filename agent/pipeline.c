@@ -56,7 +56,7 @@ void hurry(struct hurry *all, int *nice_value, unsigned int percent)
 	if (wanted == *nice_value)
 		return;
 	*nice_value = wanted;
-	thread_begin(NULL, wanted);
+	thread_set_nice(wanted);
 }
 
 /* --- start and stop ------------------------------------------------------------------ */

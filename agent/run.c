@@ -317,7 +317,7 @@ static void loop(struct run *run)
 		{.fd = probe_fd(run->probe), .events = POLLIN},
 		{.fd = run->status ? status_server_fd(run->status) : -1, .events = POLLIN},
 	};
-	thread_begin(NULL, PROBE_NICE);
+	thread_set_nice(PROBE_NICE);
 	for (;;) {
 		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
 			return;

@@ -139,6 +139,19 @@ void map_clear(struct map *map)
 	map->len = map->used = 0;
 }
 
+void map_clear_free(struct map *map)
+{
+	size_t cursor = 0;
+	uint64_t key;
+	void *value;
+
+	if (!map)
+		return;
+	while (map_next(map, &cursor, &key, &value))
+		free(value);
+	map_clear(map);
+}
+
 bool map_next(const struct map *map, size_t *cursor, uint64_t *ret_key, void **ret_value)
 {
 	for (; *cursor < map->n_slots; (*cursor)++) {

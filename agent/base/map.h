@@ -18,6 +18,8 @@ void *map_get(const struct map *map, uint64_t key);	 /* NULL: not there */
 int map_put(struct map *map, uint64_t key, void *value); /* replaces; value is not NULL. 0; -ENOMEM */
 void *map_remove(struct map *map, uint64_t key);	 /* the value, or NULL */
 void map_clear(struct map *map);
+/* The same, and gives each value to free(3). NULL: nothing to do. */
+void map_clear_free(struct map *map);
 
 /* Walks all entries in no order. *cursor is 0 at first. False at the end. The entry just given may be
  * removed. */

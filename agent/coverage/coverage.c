@@ -128,15 +128,6 @@ int coverage_new(struct coverage **ret_coverage, const struct coverage_ops *ops,
 	return 0;
 }
 
-static void free_values(struct map *map)
-{
-	size_t cursor = 0;
-	uint64_t key;
-	void *value;
-	while (map && map_next(map, &cursor, &key, &value))
-		free(value);
-}
-
 void coverage_free(struct coverage **coverage)
 {
 	struct coverage *c = *coverage;
@@ -144,7 +135,7 @@ void coverage_free(struct coverage **coverage)
 		return;
 	struct map **maps[] = {&c->hellos, &c->by_id, &c->buckets};
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		free_values(*maps[i]);
+		map_clear_free(*maps[i]);
 		map_free(maps[i]);
 	}
 	map_free(&c->bound);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/macro.h"
@@ -30,14 +29,14 @@ int talkers_new(struct talkers **ret_talkers)
 	return 0;
 }
 
-/* All of them, or those whose process has ended. */
-static void forget(struct talkers *t, bool all)
+/* Those whose process has ended. */
+static void forget(struct talkers *t)
 {
 	size_t cursor = 0;
 	uint64_t pid;
 	void *talker;
 	while (map_next(t->by_pid, &cursor, &pid, &talker))
-		if (all || (kill((pid_t)pid, 0) < 0 && errno == ESRCH))
+		if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
 			free(map_remove(t->by_pid, pid));
 }
 
@@ -45,7 +44,7 @@ void talkers_free(struct talkers **talkers)
 {
 	if (!*talkers)
 		return;
-	forget(*talkers, true);
+	map_clear_free((*talkers)->by_pid);
 	map_free(&(*talkers)->by_pid);
 	pthread_mutex_destroy(&(*talkers)->lock);
 	free(*talkers);
@@ -55,9 +54,9 @@ void talkers_free(struct talkers **talkers)
 static struct talker *talker_add(struct talkers *t, uint32_t pid)
 {
 	if (map_len(t->by_pid) >= TALKERS_MAX)
-		forget(t, false);
+		forget(t);
 	if (map_len(t->by_pid) >= TALKERS_MAX)
-		forget(t, true);
+		map_clear_free(t->by_pid);
 	struct talker *talker = calloc(1, sizeof(*talker));
 	if (talker && map_put(t->by_pid, pid, talker) < 0) {
 		free(talker);

@@ -29,20 +29,11 @@ int told_new(struct told **ret_told)
 	return 0;
 }
 
-static void sources_free(struct told *t)
-{
-	size_t cursor = 0;
-	uint64_t key;
-	void *value;
-	while (t->sources && map_next(t->sources, &cursor, &key, &value))
-		free(value);
-}
-
 void told_free(struct told **told)
 {
 	if (!*told)
 		return;
-	sources_free(*told);
+	map_clear_free((*told)->sources);
 	map_free(&(*told)->sources);
 	free(*told);
 	*told = NULL;
@@ -60,11 +51,9 @@ static struct source *source_get(struct told *t, uint64_t key)
 	struct source *s = map_get(t->sources, key);
 	if (s)
 		return s;
-	if (map_len(t->sources) >= COVERAGE_SOURCES_MAX) {
-		/* Better told once more than not at all. */
-		sources_free(t);
-		map_clear(t->sources);
-	}
+	/* Better told once more than not at all. */
+	if (map_len(t->sources) >= COVERAGE_SOURCES_MAX)
+		map_clear_free(t->sources);
 	s = calloc(1, sizeof(*s));
 	if (s && map_put(t->sources, key, s) < 0) {
 		free(s);

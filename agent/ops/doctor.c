@@ -105,11 +105,9 @@ static struct file_view *file_view_get(struct report *r, int fd, const char *pat
 	return view;
 }
 
-static void on_installed(void *ctx, const char *path)
+static void on_installed(void *ctx, int fd, const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0)
-		(void)file_view_get(ctx, fd, path);
+	(void)file_view_get(ctx, fd, path);
 }
 
 static void on_mapping(void *ctx, const struct scan_mapping *m)
@@ -374,39 +372,13 @@ static int report_configured(const char *config_path, bool json)
 
 int cmd_doctor(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"config", required_argument, NULL, 'c'},
-		{"socket", required_argument, NULL, 'S'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	const char *config_path = NULL, *socket_path = NULL;
-	bool json = false;
-
-	opterr = 0;
-	optind = 0;
-	for (int c; (c = getopt_long(argc, argv, ":c:S:h", longs, NULL)) != -1;) {
-		switch (c) {
-		case 'j':
-			json = true;
-			break;
-		case 'c':
-			config_path = optarg;
-			break;
-		case 'S':
-			socket_path = optarg;
-			break;
-		case 'h':
-			print_help();
-			return 0;
-		default:
-			return ops_bad_option("doctor", c, argv);
-		}
-	}
+	struct ops_agent_options o;
+	int code = ops_agent_options("doctor", argc, argv, print_help, &o);
+	if (code >= 0)
+		return code;
 	if (optind < argc) {
 		fprintf(stderr, "oaitap doctor: takes no arguments; see oaitap doctor --help\n");
 		return 2;
 	}
-	return socket_path ? report(socket_path, json) : report_configured(config_path, json);
+	return o.socket_path ? report(o.socket_path, o.json) : report_configured(o.config_path, o.json);
 }

@@ -85,6 +85,42 @@ int ops_write_failed(const char *command, int error)
 	return 1;
 }
 
+int ops_agent_options(const char *command, int argc, char **argv, void (*print_help)(void),
+		      struct ops_agent_options *ret_options)
+{
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"config", required_argument, NULL, 'c'},
+		{"socket", required_argument, NULL, 'S'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct ops_agent_options *o = ret_options;
+
+	*o = (struct ops_agent_options){0};
+	opterr = 0;
+	optind = 0;
+	for (int c; (c = getopt_long(argc, argv, ":c:S:h", longs, NULL)) != -1;) {
+		switch (c) {
+		case 'j':
+			o->json = true;
+			break;
+		case 'c':
+			o->config_path = optarg;
+			break;
+		case 'S':
+			o->socket_path = optarg;
+			break;
+		case 'h':
+			print_help();
+			return 0;
+		default:
+			return ops_bad_option(command, c, argv);
+		}
+	}
+	return -1;
+}
+
 int ops_ask_agent(const char *path, struct buf *answer)
 {
 	struct sockaddr_un addr;

@@ -3,6 +3,7 @@
 
 /* What the read-only commands share. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ops/store_reader.h"
@@ -26,6 +27,15 @@ int ops_read_failed(const char *command, int error);
 /* Exit code after a failure to write: 0 if the reader is gone or we were told to stop; otherwise says why and
  * gives 1. */
 int ops_write_failed(const char *command, int error);
+
+/* Options of the commands that ask the agent: --json, -c FILE, --socket PATH, --help. */
+struct ops_agent_options {
+	const char *config_path, *socket_path; /* NULL: not given; borrowed from argv */
+	bool json;
+};
+/* -1: go on, optind is at the first argument; otherwise the exit code, after print_help() or a message. */
+int ops_agent_options(const char *command, int argc, char **argv, void (*print_help)(void),
+		      struct ops_agent_options *ret_options);
 
 /* What the running agent answers at its status socket (JSON), appended. 0; -ENOENT, -ECONNREFUSED: no agent;
  * other negative errno. */

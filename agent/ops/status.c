@@ -3,7 +3,6 @@
 /* `oaitap status`: asks the running agent for its counters. */
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -91,45 +90,20 @@ static int report(const char *path, bool json)
 
 int cmd_status(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"config", required_argument, NULL, 'c'},
-		{"socket", required_argument, NULL, 'S'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	const char *config_path = NULL, *socket_path = NULL;
-	bool json = false;
-
-	opterr = 0;
-	for (int c; (c = getopt_long(argc, argv, ":c:S:h", longs, NULL)) != -1;) {
-		switch (c) {
-		case 'j':
-			json = true;
-			break;
-		case 'c':
-			config_path = optarg;
-			break;
-		case 'S':
-			socket_path = optarg;
-			break;
-		case 'h':
-			print_help();
-			return 0;
-		default:
-			return ops_bad_option("status", c, argv);
-		}
-	}
-	if (socket_path)
-		return report(socket_path, json);
+	struct ops_agent_options o;
+	int done = ops_agent_options("status", argc, argv, print_help, &o);
+	if (done >= 0)
+		return done;
+	if (o.socket_path)
+		return report(o.socket_path, o.json);
 	struct config *config = NULL;
 	_cleanup_free_ char *error = NULL;
-	int r = config_open(&config, config_path, &error);
+	int r = config_open(&config, o.config_path, &error);
 	if (r < 0) {
 		fprintf(stderr, "oaitap status: %s\n", error ? error : strerror(-r));
 		return config_exit_code(r);
 	}
-	int code = report(config->socket_path, json);
+	int code = report(config->socket_path, o.json);
 	config_free(&config);
 	return code;
 }

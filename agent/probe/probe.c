@@ -2,12 +2,10 @@
 #include "probe/probe.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/macro.h"
@@ -51,8 +49,6 @@ int probe_new(struct probe **ret_probe, struct programs *programs, char **ret_er
 			*ret_error = NULL;
 		return r;
 	}
-	/* What is installed here is probe_scan()'s to look at, not the next program's that starts. */
-	(void)namespaces_started(p->namespaces, getpid());
 	p->next_scan_ns = clock_mono_ns() + RESCAN_NS;
 	*ret_probe = TAKE_PTR(p);
 	return 0;
@@ -162,14 +158,6 @@ static void on_pid(void *ctx, pid_t pid)
 	(void)scan_process(pid, on_mapping, p);
 }
 
-static void on_installed(void *ctx, const char *path)
-{
-	struct probe *p = ctx;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0)
-		(void)targets_add(p->targets, fd, path);
-}
-
 static void scan_processes(struct probe *p)
 {
 	p->incomplete = false;
@@ -177,7 +165,7 @@ static void scan_processes(struct probe *p)
 	map_clear(p->seen);
 	targets_scan_begin(p->targets);
 	namespaces_scan_begin(p->namespaces);
-	scan_installed(on_installed, p);
+	scan_installed(on_open_file, p);
 	/* Files of processes that could not be looked at must not be taken for unused. */
 	if (scan_pids(on_pid, p) == 0) {
 		targets_scan_end(p->targets);

@@ -161,7 +161,7 @@ int scan_open_mapping(const struct scan_mapping *m)
 
 struct installed {
 	int root;
-	scan_open_file_fn fn;
+	scan_file_fn fn;
 	void *ctx;
 };
 
@@ -247,7 +247,7 @@ static void look_for_programs(const struct installed *in, const char *search_pat
 		}
 }
 
-static int look_below(pid_t pid, const char *search_path, scan_open_file_fn fn, void *ctx)
+static int look_below(pid_t pid, const char *search_path, scan_file_fn fn, void *ctx)
 {
 	_cleanup_close_ int root = open_root(pid);
 	if (root < 0)
@@ -260,26 +260,13 @@ static int look_below(pid_t pid, const char *search_path, scan_open_file_fn fn, 
 
 #define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
 
-int scan_installed_in(pid_t pid, scan_open_file_fn fn, void *ctx)
+int scan_installed_in(pid_t pid, scan_file_fn fn, void *ctx)
 {
 	return look_below(pid, USUAL_PATH, fn, ctx);
-}
-
-struct names_only {
-	scan_file_fn fn;
-	void *ctx;
-};
-
-static void on_open_file(void *ctx, int fd, const char *path)
-{
-	const struct names_only *n = ctx;
-	(void)fd;
-	n->fn(n->ctx, path);
 }
 
 void scan_installed(scan_file_fn fn, void *ctx)
 {
 	const char *search_path = getenv("PATH");
-	struct names_only names = {.fn = fn, .ctx = ctx};
-	(void)look_below(0, search_path ? search_path : USUAL_PATH, on_open_file, &names);
+	(void)look_below(0, search_path ? search_path : USUAL_PATH, fn, ctx);
 }

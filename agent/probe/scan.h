@@ -35,11 +35,11 @@ int scan_pids(scan_pid_fn fn, void *ctx);
  * negative errno; -EINVAL: not a regular file; -ESTALE: the path no longer leads to the mapped file. */
 int scan_open_mapping(const struct scan_mapping *mapping);
 
-typedef void (*scan_file_fn)(void *ctx, const char *path);
+/* fd is open for reading and borrowed; path is as the process sees it. */
+typedef void (*scan_file_fn)(void *ctx, int fd, const char *path);
 /* libssl in the library folders and node in PATH: so that their first user finds the probes there. */
 void scan_installed(scan_file_fn fn, void *ctx);
 
-typedef void (*scan_open_file_fn)(void *ctx, int fd, const char *path);
-/* The same below the root of a process, in the usual folders of programs. fd is open for reading and
- * borrowed; path is as the process sees it. 0; -ENOENT, -ESRCH: the process is gone; other negative errno. */
-int scan_installed_in(pid_t pid, scan_open_file_fn fn, void *ctx);
+/* The same below the root of a process, in the usual folders of programs. 0; -ENOENT, -ESRCH: the process is
+ * gone; other negative errno. */
+int scan_installed_in(pid_t pid, scan_file_fn fn, void *ctx);

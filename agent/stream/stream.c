@@ -48,11 +48,7 @@ void stream_free(struct stream **stream)
 	struct stream *s = *stream;
 	if (!s)
 		return;
-	size_t cursor = 0;
-	uint64_t key;
-	void *conn;
-	while (map_next(s->conns, &cursor, &key, &conn))
-		free(conn);
+	map_clear_free(s->conns);
 	map_free(&s->conns);
 	map_free(&s->sockets);
 	free(s);
