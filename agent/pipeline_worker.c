@@ -196,6 +196,12 @@ static int response_event(const struct event_context *ctx, const struct http_mes
 	return r;
 }
 
+static const char *const protocol_names[] = {
+	[HTTP_1] = "http/1.1",
+	[HTTP_2] = "h2",
+	[HTTP_WEBSOCKET] = "websocket",
+};
+
 static int build(struct worker *w, const struct worker_conn *conn, const struct job *job, struct exchange *e,
 		 struct event **ret_event)
 {
@@ -205,7 +211,8 @@ static int build(struct worker *w, const struct worker_conn *conn, const struct 
 		.id = job->conn_id,
 		.sni = conn->sni[0] ? conn->sni : NULL,
 		.role = conn->role,
-		.protocol = "http/1.1",
+		.protocol = protocol_names[job->msg->protocol],
+		.stream_id = job->msg->stream_id,
 		.tls_library = conn->tls_library,
 		.local = pipeline_format_address(&job->socket, job->socket.local, job->socket.local_port,
 						 local),

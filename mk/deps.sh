@@ -36,7 +36,8 @@ for group; do
 		ubuntu) bpftool_there || wanted="$wanted linux-tools-common linux-tools-generic" ;;
 		*) bpftool_there || wanted="$wanted bpftool" ;;
 		esac
-		package libc6-dev libmimalloc-dev libbpf-dev libjansson-dev libcyaml-dev libyaml-dev libsqlite3-dev libssl-dev
+		package libc6-dev libmimalloc-dev libbpf-dev libjansson-dev libcyaml-dev libyaml-dev libsqlite3-dev libssl-dev \
+			libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev
 		;;
 	test)
 		package libcmocka-dev

@@ -160,6 +160,8 @@ static void put_connection(struct json_text *w, const struct event_connection *c
 	json_text_string(w, "role", c->role);
 	json_text_string(w, "protocol", c->protocol);
 	json_text_string(w, "tls-library", c->tls_library);
+	if (c->stream_id)
+		json_text_uint(w, "stream-id", c->stream_id);
 	json_text_close(w, '}');
 }
 

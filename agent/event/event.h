@@ -17,7 +17,8 @@ struct event_connection {
 	uint64_t id;
 	const char *sni;	 /* or NULL */
 	const char *role;	 /* "client" or "server" */
-	const char *protocol;	 /* "http/1.1" */
+	const char *protocol;	 /* "http/1.1", "h2", "websocket" */
+	uint32_t stream_id;	 /* h2; 0: none */
 	const char *tls_library; /* path of the probed file, or NULL */
 	const char *local;	 /* "10.0.0.1:1234", "[::1]:443", or NULL when not known for certain */
 	const char *remote;

@@ -49,6 +49,12 @@ int http_draft_begin(struct http_draft *draft, enum http_role role, uint64_t con
 	return 0;
 }
 
+void http_draft_head(struct http_draft *draft)
+{
+	const struct http_message *msg = draft->msg;
+	draft->stream = msg->role == HTTP_RESPONSE && http_message_is_type(msg, "text/event-stream");
+}
+
 void http_draft_drop(struct http_draft *draft)
 {
 	http_message_free(&draft->msg);

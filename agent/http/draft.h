@@ -38,6 +38,9 @@ void http_draft_done(struct http_draft *draft);
 /* Begins a message; there must be none. 0; -ENOMEM. */
 int http_draft_begin(struct http_draft *draft, enum http_role role, uint64_t conn_id, uint64_t ts_ns);
 
+/* The message's header fields are there: what they say of the body holds for the bytes to come. */
+void http_draft_head(struct http_draft *draft);
+
 /* Drops the message. */
 void http_draft_drop(struct http_draft *draft);
 

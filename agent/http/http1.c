@@ -213,7 +213,7 @@ static void begin_body(struct http1 *p, const struct http_framing *f)
 	p->left = f->length;
 	p->extra = p->digits = 0;
 	p->size = 0;
-	p->draft.stream = p->role == HTTP_RESPONSE && http_message_is_type(p->draft.msg, "text/event-stream");
+	http_draft_head(&p->draft);
 	switch (f->kind) {
 	case HTTP_BODY_NONE:
 		finish(p, HTTP_END_COMPLETE, NULL);

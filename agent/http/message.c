@@ -15,6 +15,13 @@ void http_message_free(struct http_message **msg)
 		free(m->headers[i].value);
 	}
 	free(m->headers);
+	for (size_t i = 0; i < m->n_parts; i++) {
+		free(m->parts[i].name);
+		free(m->parts[i].filename);
+		free(m->parts[i].content_type);
+		free(m->parts[i].data);
+	}
+	free(m->parts);
 	free(m->method);
 	free(m->target);
 	free(m->body);

@@ -32,6 +32,24 @@ struct http_header {
 			byte is '?' */
 };
 
+enum http_protocol {
+	HTTP_1,		/* RFC 9112 */
+	HTTP_2,		/* RFC 9113 */
+	HTTP_WEBSOCKET, /* RFC 6455: one message of either side; a request is what the client sent */
+};
+
+/* One part of a multipart body (RFC 2046 section 5.1, RFC 7578). */
+struct http_part {
+	char *name;		    /* of its content-disposition; or NULL */
+	char *filename;		    /* or NULL */
+	char *content_type;	    /* or NULL */
+	uint64_t bytes;		    /* of its content, as far as seen */
+	uint8_t sha256[SHA256_LEN]; /* of all its content; see whole */
+	bool whole;		    /* its end was seen, and nothing of it is missing */
+	uint8_t *data;		    /* the first data_len bytes of a part that is no file; NULL if none */
+	size_t data_len;
+};
+
 /* When body bytes arrived: those from `body_offset` on, up to the next mark. */
 struct http_mark {
 	uint64_t body_offset; /* in the decoded body */
@@ -40,9 +58,15 @@ struct http_mark {
 
 struct http_message {
 	enum http_role role;
+	enum http_protocol protocol;
 	uint64_t conn_id;
 	uint64_t exchange; /* number of the exchange on its connection, from 1: pairs response and request */
 	bool orphan;	   /* a response whose request was not captured */
+
+	uint32_t stream_id;	  /* HTTP/2; else 0 */
+	uint64_t unknown_headers; /* HTTP/2: fields left out because they stand in a part of the compression
+				   * table that was not seen */
+	uint8_t opcode;		  /* WebSocket: 1 text, 2 binary, 8 close (RFC 6455 section 5.2); else 0 */
 
 	char *method; /* request: as on the wire; NULL if its bytes are missing */
 	char *target; /* request: as on the wire; NULL if its bytes are missing */
@@ -52,14 +76,21 @@ struct http_message {
 	struct http_header *headers; /* in wire order, repeated names kept */
 	size_t n_headers;
 
-	/* The decoded body (transfer-coding removed). `body` holds its first body_len bytes, at most the
-	 * limit; body_total counts all that were seen, those after a gap follow those before it. The hash is
-	 * over all of them, and valid only if none is missing: no gap, and the framing reached its end. */
+	/* The decoded body: transfer-coding removed, and content-coding if `decoded`. `body` holds its first
+	 * body_len bytes, at most the limit; body_total counts all that were seen, those after a gap follow
+	 * those before it. The hash is over all of them, and valid only if none is missing: no gap, and the
+	 * framing reached its end. */
 	uint8_t *body; /* NULL if body_len is 0; otherwise body[body_len] is 0 */
 	size_t body_len;
 	uint64_t body_total;
 	uint8_t body_sha256[SHA256_LEN];
 	bool body_sha256_valid;
+	bool decoded;	      /* there was a content-coding, and it could be removed at least in part */
+	uint64_t coded_total; /* body bytes before the content-coding was removed; body_total if there is none
+			       */
+
+	struct http_part *parts; /* of a multipart body; bounded */
+	size_t n_parts;
 
 	/* Place on the wire: head and framing included, missing bytes included, and what is skipped before a
 	 * start line (empty lines, interim responses). */

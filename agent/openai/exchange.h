@@ -32,8 +32,17 @@
 #include "http/message.h"
 
 enum openai_kind {
-	OPENAI_UNKNOWN, /* not in the operation table: the body is kept as it is */
-	OPENAI_CHAT,	/* chat completions */
+	OPENAI_UNKNOWN,	   /* not in the operation table: the body is kept as it is */
+	OPENAI_CHAT,	   /* chat completions */
+	OPENAI_COMPLETION, /* completions */
+	OPENAI_EMBEDDING,
+	OPENAI_RESPONSE,   /* the Responses API */
+	OPENAI_IMAGE,	   /* generation, edit, variation */
+	OPENAI_SPEECH,	   /* text to audio */
+	OPENAI_TRANSCRIPT, /* transcription, translation */
+	OPENAI_RUN,	   /* what answers with a run of an assistant, or streams one */
+	OPENAI_REALTIME,   /* WebSocket sessions */
+	OPENAI_OBJECT,	   /* every other operation of the table: JSON, or a file */
 };
 
 /* In this order: FILTERED for an error that names the content filter, whatever its status; HTTP_ERROR;
@@ -67,10 +76,16 @@ struct openai_request {
 	bool stream;	     /* the body says `"stream": true` */
 	int attempt;	     /* x-stainless-retry-count, 0 if absent or not a number */
 
-	json_t *messages;   /* chat: array, as asked; or NULL */
-	json_t *tools;	    /* chat: array; or NULL */
-	json_t *parameters; /* chat: object, not empty: everything else of the body; also a messages, tools,
-			     * model or stream that has not the type it must have; or NULL */
+	/* Members of the body under the API's own names, as asked; each or NULL. */
+	json_t *messages; /* array */
+	json_t *prompt;	  /* string or array */
+	json_t *input;	  /* string or array */
+	json_t *instructions;
+	json_t *tools; /* array */
+	json_t *files; /* array of {name, file-name?, content-type?, bytes, sha256?}: parts of a multipart
+			* body that are files, or the body itself if it is one */
+	json_t *parameters; /* object, not empty: everything else of the body; also a member above, a model or
+			     * a stream that has not the type it must have; or NULL */
 	json_t *body;	    /* see above; or NULL */
 	bool body_base64;   /* body is a string that holds base64 */
 	char *problem;	    /* see above; or NULL */
@@ -81,11 +96,18 @@ struct openai_response {
 	char *model;	       /* the one that answered, or NULL */
 	char *response_id;     /* or NULL */
 	json_t *choices;       /* array in the shape of the non-streaming answer; or NULL */
+	json_t *output;	       /* the Responses API's, in that shape; or NULL */
+	json_t *data;	       /* of embeddings, images and lists; or NULL */
+	json_t *text;	       /* of transcriptions: string; or NULL */
+	json_t *files;	       /* as in the request, of an answer that is a file: audio, content; or NULL */
 	json_t *finish_reason; /* array of strings, by choice, without those that have none; or NULL */
 	json_t *usage;	       /* the API's whole usage object; or NULL */
 	enum openai_usage_source usage_source; /* REPORTED: at least one of the next three is said */
 	/* 0 .. 2^53-1; -1: not said, or not such a number */
 	int64_t prompt_tokens, completion_tokens, total_tokens;
+	/* Shares of them: of the prompt that were cached or audio, of the completion that were reasoning or
+	 * audio. As above. */
+	int64_t cached_tokens, reasoning_tokens, prompt_audio_tokens, completion_audio_tokens;
 	double model_ms;	/* openai-processing-ms; negative: not said */
 	json_t *content_filter; /* object {prompt: [{prompt_index?, content_filter_results}], choices:
 				 * [{index, content_filter_results}]} as far as present; or NULL */
@@ -107,7 +129,7 @@ struct openai_response {
  * not an error of the call: problem says what is wrong and body holds it. */
 int openai_request_new(struct openai_request **ret_req, const struct http_message *msg);
 void openai_request_free(struct openai_request **req);
-/* Drops what only the request's own event needs (messages, tools, parameters, body), so that a request that
+/* Drops what only the request's own event needs (the body's members), so that a request that
  * waits long for its response costs little. */
 void openai_request_shed(struct openai_request *req);
 

@@ -152,7 +152,8 @@ int openai_request_new(struct openai_request **ret_req, const struct http_messag
 
 void openai_request_shed(struct openai_request *req)
 {
-	json_t **const values[] = {&req->messages, &req->tools, &req->parameters, &req->body};
+	json_t **const values[] = {&req->messages, &req->prompt, &req->input,	   &req->instructions,
+				   &req->tools,	   &req->files,	 &req->parameters, &req->body};
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
 		json_decref(*values[i]);
 		*values[i] = NULL;

@@ -268,7 +268,7 @@ static int read_stream(struct reading *rd)
 {
 	_cleanup_(openai_stream_done) struct openai_stream stream = {0};
 	struct openai_response *resp = rd->resp;
-	int r = openai_stream_read(&stream, rd->msg, rd->chat, &rd->notes);
+	int r = openai_stream_read(&stream, rd->msg, rd->chat ? OPENAI_CHAT : OPENAI_UNKNOWN, &rd->notes);
 	if (r < 0)
 		return r;
 	resp->chunks = stream.chunks;
@@ -373,6 +373,8 @@ static int read_all(struct reading *rd, const struct openai_request *req)
 	resp->status = msg->status;
 	resp->model_ms = read_ms(http_message_header(msg, "openai-processing-ms"));
 	resp->prompt_tokens = resp->completion_tokens = resp->total_tokens = -1;
+	resp->cached_tokens = resp->reasoning_tokens = -1;
+	resp->prompt_audio_tokens = resp->completion_audio_tokens = -1;
 	resp->whole = msg->end == HTTP_END_COMPLETE;
 	int r = openai_body_note_missing(&rd->notes, msg);
 	if (r == 0)
@@ -418,6 +420,10 @@ void openai_response_free(struct openai_response **resp)
 	free(r->response_id);
 	free(r->problem);
 	json_decref(r->choices);
+	json_decref(r->output);
+	json_decref(r->data);
+	json_decref(r->text);
+	json_decref(r->files);
 	json_decref(r->finish_reason);
 	json_decref(r->usage);
 	json_decref(r->content_filter);

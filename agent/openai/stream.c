@@ -371,14 +371,14 @@ static int drive(struct reader *rd, uint64_t *ret_skipped)
 	return r < 0 ? r : rd->r;
 }
 
-int openai_stream_read(struct openai_stream *ret_stream, const struct http_message *msg, bool join,
-		       struct openai_notes *notes)
+int openai_stream_read(struct openai_stream *ret_stream, const struct http_message *msg,
+		       enum openai_kind kind, struct openai_notes *notes)
 {
 	_cleanup_(openai_stream_done) struct openai_stream stream = {0};
 	_cleanup_(reader_done) struct reader rd = {
 		.msg = msg,
 		.out = &stream,
-		.join = join,
+		.join = kind != OPENAI_UNKNOWN,
 		.top = json_object(),
 		.budget = {.nodes = JOIN_MAX_NODES, .weight = JSON_MAX_WEIGHT, .text = msg->body_len},
 	};
@@ -387,9 +387,9 @@ int openai_stream_read(struct openai_stream *ret_stream, const struct http_messa
 	if (!rd.top)
 		return -ENOMEM;
 	int r = drive(&rd, &skipped);
-	if (r == 0 && join)
+	if (r == 0 && rd.join)
 		r = build_answer(&rd);
-	if (r == 0 && join && stream.answer)
+	if (r == 0 && rd.join && stream.answer)
 		r = note_left_out(&rd, skipped, notes);
 	if (r < 0)
 		return r;

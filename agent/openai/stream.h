@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "http/message.h"
+#include "openai/exchange.h"
 #include "openai/notes.h"
 
 /* Choices of one stream that are kept (the API allows n up to 128). */
@@ -26,8 +26,8 @@ struct openai_stream {
 /* The body looks like server-sent events. */
 bool openai_stream_detect(const struct http_message *msg);
 
-/* join: false only counts and looks for the end, for streams of operations that are not in the table.
+/* kind: whose chunks they are; OPENAI_UNKNOWN only counts and looks for the end.
  * What is left out or cannot be read goes to notes. Linear in the size of the body. 0; -ENOMEM. */
-int openai_stream_read(struct openai_stream *ret_stream, const struct http_message *msg, bool join,
-		       struct openai_notes *notes);
+int openai_stream_read(struct openai_stream *ret_stream, const struct http_message *msg,
+		       enum openai_kind kind, struct openai_notes *notes);
 void openai_stream_done(struct openai_stream *stream);
