@@ -32,6 +32,7 @@ struct capture_conn {
 	uint64_t held_until_ns;
 	bool named;	     /* the worker knows the server name, if there is one */
 	bool socket_settled; /* known, or not worth waiting for */
+	uint64_t passed_to;  /* the kernel was told to leave out what comes before */
 	uint64_t due_ns;     /* UINT64_MAX: not in the list */
 	struct capture_conn *due_prev, *due_next;
 };
@@ -252,11 +253,34 @@ static int on_open(void *ctx, struct stream_conn *stream)
 	return 0;
 }
 
+static void conn_key_of(const struct stream_conn *conn, struct conn_key *ret_key)
+{
+	*ret_key = (struct conn_key){.ssl = conn->ssl, .tgid = conn->tgid};
+}
+
+/* Of a long body the rest is not copied any more. */
+static void pass_over(struct capture_conn *c, enum stream_dir dir)
+{
+	const struct pipeline_options *options = &c->pipeline->options;
+	uint64_t until = http_conn_passable(c->http, dir, options->config->max_message);
+	if (!until || until == c->passed_to)
+		return;
+	struct conn_key key;
+	conn_key_of(c->stream, &key);
+	c->passed_to = until;
+	int r = programs_order(options->programs, &key, c->stream->id, ORDER_SKIP,
+			       dir == STREAM_WRITE ? RECORD_WRITE : RECORD_READ, until);
+	if (r < 0)
+		log_debug("connection %llu of process %u: a long message is copied on: %s",
+			  (unsigned long long)c->stream->id, c->stream->tgid, strerror(-r));
+}
+
 static void on_chunk(void *ctx, struct stream_conn *stream, const struct stream_chunk *chunk)
 {
 	struct capture_conn *c = stream->user;
 	(void)ctx;
 	(void)http_conn_data(c->http, chunk);
+	pass_over(c, chunk->dir);
 	due_set(c, due_of(c, chunk->ts_ns));
 }
 
@@ -298,11 +322,6 @@ const struct stream_ops capture_stream_ops = {
 };
 
 /* --- processes that are gone --------------------------------------------------------- */
-
-static void conn_key_of(const struct stream_conn *conn, struct conn_key *ret_key)
-{
-	*ret_key = (struct conn_key){.ssl = conn->ssl, .tgid = conn->tgid};
-}
 
 /* Its connections were not freed one by one: ends them where the kernel's table says that they stood. */
 static void process_gone(struct pipeline *p, const struct record_process *rec)

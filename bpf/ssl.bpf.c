@@ -93,6 +93,7 @@ static __always_inline void data_fill(struct record_data *rec, struct conn *c, c
 	rec->dir = f->dir;
 	rec->call_start = f->done == 0;
 	rec->loss = c->loss[f->dir & 1];
+	rec->gap_loss = RECORD_LOSS_NONE;
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
 }
 
@@ -114,7 +115,7 @@ static __always_inline void data_to_gap(struct record_data *rec, __u32 len, __u8
 	rec->header.len = sizeof(*rec);
 	rec->gap_len = len;
 	rec->payload_len = 0;
-	rec->loss = loss;
+	rec->gap_loss = loss;
 }
 
 /* One piece of len bytes (over 3/4 of size, unless size is the smallest) in a reservation that fits it. A
@@ -205,7 +206,8 @@ static __always_inline void gap_send(struct conn *c, struct frame *f, __u64 len,
 	struct record_data *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
 	if (!rec) {
 		count(COUNTER_RING_FULL_CONTROL, 0);
-		c->loss[f->dir & 1] = loss;
+		if (c->loss[f->dir & 1] == RECORD_LOSS_NONE)
+			c->loss[f->dir & 1] = loss;
 		f->done += len;
 		return;
 	}

@@ -76,8 +76,9 @@ struct record_data {
 	__u32 tgid;
 	__u8 dir;	 /* enum record_dir */
 	__u8 call_start; /* 1: first piece of its call */
-	__u8 loss; /* enum record_loss: why bytes just before this record, or of this gap, are missing */
-	__u8 pad[5];
+	__u8 loss;	 /* enum record_loss: why bytes just before this record are missing, if any are */
+	__u8 gap_loss;	 /* RECORD_GAP: enum record_loss of the gap itself */
+	__u8 pad[4];
 	__u8 payload[]; /* RECORD_DATA */
 };
 

@@ -24,10 +24,11 @@ struct config {
 	unsigned int roles; /* capture.roles: CONFIG_ROLE_* */
 	uint64_t max_body;  /* capture.max_body: bytes of one body that are kept; 1 KiB .. 1 GiB */
 	uint64_t max_call;  /* capture.max_call: bytes of one SSL_read or SSL_write call; 16 KiB .. 16 MiB */
-	uint64_t ring_size; /* capture.ring_size: bytes; a power of two, 64 KiB .. 1 GiB */
-	char *store_path;   /* store.path; absolute when it comes from a file */
-	char *key_path;	    /* identity.key_path */
-	char *socket_path;  /* status.socket; at most 107 bytes */
+	uint64_t max_message; /* capture.max_message: bytes of one message that are copied; 64 KiB .. 1 TiB */
+	uint64_t ring_size;   /* capture.ring_size: bytes; a power of two, 64 KiB .. 1 GiB */
+	char *store_path;     /* store.path; absolute when it comes from a file */
+	char *key_path;	      /* identity.key_path */
+	char *socket_path;    /* status.socket; at most 107 bytes */
 };
 
 /* Defaults only. 0; -ENOMEM. */

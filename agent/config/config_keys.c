@@ -81,6 +81,20 @@ const struct config_key config_keys[CONFIG_N_KEYS] = {
 	},
 	{
 		.section = "capture",
+		.name = "max_message",
+		.path = "capture.max_message",
+		.kind = CONFIG_SIZE,
+		.offset = offsetof(struct config, max_message),
+		.fallback = "16GiB",
+		.min = 64 * KIB,
+		.max = 1024 * GIB,
+		.expected = EXPECT_SIZE ", from 64KiB to 1024GiB",
+		.help = "Bytes of one request or response that are copied from the kernel, if its head\n"
+			"says how long it is. The rest is passed over, which costs the program and the\n"
+			"agent nothing; the event counts it as missing and has no hash of the body.",
+	},
+	{
+		.section = "capture",
 		.name = "ring_size",
 		.path = "capture.ring_size",
 		.kind = CONFIG_SIZE,

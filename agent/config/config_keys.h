@@ -29,7 +29,7 @@ struct config_key {
 	const char *help;     /* wrapped at 80 columns, lines separated by LF */
 };
 
-#define CONFIG_N_KEYS 8
+#define CONFIG_N_KEYS 9
 
 extern const struct config_key config_keys[CONFIG_N_KEYS];
 extern const char *const config_default_hosts[];

@@ -260,6 +260,7 @@ static int copy_values(struct config *copy, const struct config *config)
 	copy->roles = config->roles;
 	copy->max_body = config->max_body;
 	copy->max_call = config->max_call;
+	copy->max_message = config->max_message;
 	copy->ring_size = config->ring_size;
 	copy->store_path = strdup(config->store_path);
 	copy->key_path = strdup(config->key_path);

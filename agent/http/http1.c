@@ -105,6 +105,12 @@ uint64_t http1_known_end(const struct http1 *p)
 	return p->state == BODY ? p->offset + p->left : p->own_end;
 }
 
+uint64_t http1_passable(const struct http1 *p, uint64_t max_seen)
+{
+	bool long_enough = p->state == BODY && p->draft.msg && p->offset - p->first_offset > max_seen;
+	return long_enough ? p->offset + p->left : 0;
+}
+
 static void take(struct http1 *p, struct input *in, size_t len)
 {
 	in->data += len;

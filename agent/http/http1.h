@@ -72,6 +72,10 @@ uint64_t http1_offset(const struct http1 *parser);
  * by now. A gap that it could not be followed through is not counted in: other messages may lie there. */
 uint64_t http1_known_end(const struct http1 *parser);
 
+/* Position at which the body at hand ends, if its length was given and more than max_seen bytes of its
+ * message have gone by; else 0. */
+uint64_t http1_passable(const struct http1 *parser, uint64_t max_seen);
+
 /* Time of the last byte of a stream that said [DONE] and has not ended; UINT64_MAX: none. */
 uint64_t http1_done_ts(const struct http1 *parser);
 

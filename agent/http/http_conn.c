@@ -495,6 +495,11 @@ int http_conn_gap(struct http_conn *c, const struct stream_gap *gap)
 	return check_memory(c, feed_gap(c, parser_of(c, gap->dir), end, gap->ts_ns, gap->reason));
 }
 
+uint64_t http_conn_passable(const struct http_conn *c, enum stream_dir dir, uint64_t max_seen)
+{
+	return http1_passable(parser_of(c, dir), max_seen);
+}
+
 int http_conn_close(struct http_conn *c, uint64_t ts_ns)
 {
 	c->now_ns = ts_ns;

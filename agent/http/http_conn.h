@@ -63,6 +63,10 @@ void http_conn_free(struct http_conn **conn);
 int http_conn_data(struct http_conn *conn, const struct stream_chunk *chunk);
 int http_conn_gap(struct http_conn *conn, const struct stream_gap *gap);
 
+/* Position in that direction up to which nothing but the body of one message comes, of which more than
+ * max_seen bytes have gone by: they may be left out, and are then given as a gap. 0: there is none such. */
+uint64_t http_conn_passable(const struct http_conn *conn, enum stream_dir dir, uint64_t max_seen);
+
 /* The connection has ended: unfinished messages are given; close-delimited bodies, and streams that said
  * [DONE], as complete. A pending request without any response byte gets no response message, unless bytes
  * are known to be missing there (HTTP_END_UNSEEN). 0; -ENOMEM. */

@@ -32,8 +32,9 @@ static int check_data(const void *data, size_t len, struct ring_record *rec)
 	const struct record_data *d = data;
 	bool is_gap = rec->type == RECORD_GAP;
 	if (len < sizeof(*d) || d->dir > RECORD_READ || d->loss > RECORD_LOSS_SKIPPED ||
-	    d->payload_len > OAITAP_PIECE_MAX || len != sizeof(*d) + d->payload_len ||
-	    is_gap != (d->payload_len == 0) || is_gap != (d->gap_len > 0))
+	    d->gap_loss > RECORD_LOSS_SKIPPED || d->payload_len > OAITAP_PIECE_MAX ||
+	    len != sizeof(*d) + d->payload_len || is_gap != (d->payload_len == 0) ||
+	    is_gap != (d->gap_len > 0))
 		return -EBADMSG;
 	/* Offsets that would wrap around can only come from a broken record. */
 	if (d->offset > INT64_MAX || d->gap_len > INT64_MAX)

@@ -177,12 +177,11 @@ static void on_data(struct stream *s, const struct ring_record *record)
 		return;
 	}
 	enum stream_dir dir = (enum stream_dir)rec->dir;
+	give_gap(s, conn, dir, rec->offset, gap_reason_of(rec->loss), rec->ts_ns);
 	if (record->type == RECORD_GAP) {
-		give_gap(s, conn, dir, rec->offset, GAP_LOST, rec->ts_ns);
-		give_gap(s, conn, dir, rec->offset + rec->gap_len, gap_reason_of(rec->loss), rec->ts_ns);
+		give_gap(s, conn, dir, rec->offset + rec->gap_len, gap_reason_of(rec->gap_loss), rec->ts_ns);
 		return;
 	}
-	give_gap(s, conn, dir, rec->offset, gap_reason_of(rec->loss), rec->ts_ns);
 	give_chunk(s, conn, rec);
 }
 

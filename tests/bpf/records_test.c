@@ -83,7 +83,7 @@ static void on_data(struct world *w, const struct record_data *d, bool gap)
 		assert_int_equal(d->offset, s->next[d->dir]);
 	assert_true(d->offset >= s->next[d->dir]);
 	assert_int_equal(s->opens, 1);
-	s->last_loss = d->loss;
+	s->last_loss = gap ? d->gap_loss : d->loss;
 	s->calls[d->dir] += d->call_start;
 	s->data_records += !gap;
 	if (gap) {

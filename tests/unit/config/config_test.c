@@ -80,6 +80,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->roles, CONFIG_ROLE_CLIENT);
 	assert_int_equal(config->max_body, 4 << 20);
 	assert_int_equal(config->max_call, 16 << 20);
+	assert_int_equal(config->max_message, 16ULL << 30);
 	assert_int_equal(config->ring_size, 16 << 20);
 	assert_string_equal(config->store_path, "/var/lib/oaitap/oaitap.db");
 	assert_string_equal(config->key_path, "/var/lib/oaitap/fingerprint.key");
@@ -134,7 +135,7 @@ static void test_sizes(void **state)
 
 static const char whole[] = "# a comment\n"
 			    "hosts: [\"*.Example.COM\", api.openai.com, API.openai.com, my_llm, 10.0.0.5]\n"
-			    "capture: {roles: [server, client], max_body: 1KiB, max_call: 65536}\n"
+			    "capture: {roles: [server, client], max_body: 1KiB, max_call: 65536, max_message: 1024GiB}\n"
 			    "store:\n"
 			    "  path: /data/\xc3\xa9 \"x\\y\".db\n"
 			    "identity: {key_path: '/data/key'}\n"
@@ -156,6 +157,7 @@ static void test_whole_file(void **state)
 	assert_int_equal(config->max_body, 1024);
 	assert_int_equal(config->roles, CONFIG_ROLE_CLIENT | CONFIG_ROLE_SERVER);
 	assert_int_equal(config->max_call, 65536);
+	assert_int_equal(config->max_message, 1ULL << 40);
 	assert_int_equal(config->ring_size, 16 << 20);
 	assert_string_equal(config->store_path, "/data/\xc3\xa9 \"x\\y\".db");
 	assert_string_equal(config->key_path, "/data/key");
@@ -236,7 +238,7 @@ static const struct bad {
 	{"hosts: &x [a]\n", ":1: hosts: ", "anchor"},
 	{"store: {path: !!binary L2Eg}\n", ":1: store.path: ", "tag"},
 	{"capture: 4\n",
-	 ":1: capture: ", "single value; expected a mapping with roles, max_body, max_call, ring_size"},
+	 ":1: capture: ", "single value; expected a mapping with roles, max_body, max_call, max_message, ring_size"},
 	{"\ncapture:\n\nstore: {path: /x}\n", ":2: capture: ", "is empty"},
 	{"capture: [max_body]\n", ":1: capture: ", "is a list"},
 	{"capture:\n  max_body: [4MiB]\n", ":2: capture.max_body: ", "is a list; expected a number of bytes"},
@@ -249,6 +251,8 @@ static const struct bad {
 	{"capture: {max_body: 99999999999999999999}\n", ":1: capture.max_body: ", "over the maximum"},
 	{"capture: {max_call: 15KiB}\n", ":1: capture.max_call: ", "under"},
 	{"capture: {max_call: 16777217}\n", ":1: capture.max_call: ", "over"},
+	{"capture: {max_message: 65535}\n", ":1: capture.max_message: ", "under"},
+	{"capture: {max_message: 1025GiB}\n", ":1: capture.max_message: ", "over"},
 	{"capture: {roles: client}\n", ":1: capture.roles: ", "single value"},
 	{"capture: {roles: []}\n", ":1: capture.roles: ", "empty list"},
 	{"capture:\n  roles: [client, proxy]\n", ":2: capture.roles[1]: ", "not a role"},
@@ -483,6 +487,7 @@ static void test_help(void **state)
 					   "capture.roles",
 					   "capture.max_body",
 					   "capture.max_call",
+					   "capture.max_message",
 					   "capture.ring_size",
 					   "store.path",
 					   "identity.key_path",

@@ -4,6 +4,8 @@
 
 #include <malloc.h>
 
+#include "base/macro.h"
+
 #define GET "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 #define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -584,6 +586,35 @@ static void test_hostile_heads(void **state)
 	finish(&f);
 }
 
+/* The rest of a long body may be left out: only its bytes, and only if its length is known. */
+static void test_passable(void **state)
+{
+	static const char *const never[] = {
+		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n0123456789",
+		"POST / HTTP/1.1\r\nContent-Length: 90\r\nX: 0123456789", GET};
+	struct feed f;
+	(void)state;
+	feed_init(&f, NULL);
+	feed_text(&f, STREAM_WRITE, "POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n0123456789");
+	uint64_t seen = f.at[STREAM_WRITE];
+	assert_int_equal(http_conn_passable(f.conn, STREAM_WRITE, seen), 0);
+	assert_int_equal(http_conn_passable(f.conn, STREAM_WRITE, seen - 1), seen + 90);
+	assert_int_equal(http_conn_passable(f.conn, STREAM_READ, 0), 0);
+	feed_lose(&f, STREAM_WRITE, 90);
+	feed_text(&f, STREAM_WRITE, GET);
+	assert_int_equal(f.n, 2);
+	assert_int_equal(f.messages[0]->missing_bytes, 90);
+	assert_int_equal(f.messages[0]->end, HTTP_END_COMPLETE);
+	assert_false(f.messages[0]->body_sha256_valid);
+	finish(&f);
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++) {
+		feed_init(&f, NULL);
+		feed_text(&f, STREAM_WRITE, never[i]);
+		assert_int_equal(http_conn_passable(f.conn, STREAM_WRITE, 0), 0);
+		finish(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -608,6 +639,7 @@ int main(void)
 		cmocka_unit_test(test_pending_limit),
 		cmocka_unit_test(test_deep_pipeline),
 		cmocka_unit_test(test_hostile_heads),
+		cmocka_unit_test(test_passable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

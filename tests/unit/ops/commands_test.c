@@ -559,7 +559,7 @@ static void test_config(void **state)
 	assert_string_equal(out, want);
 	assert_int_equal(run(cmd_config, "config print --config @"), 0);
 	has(out, "hosts:\n  - \"a.example\"\ncapture:\n  roles: [client]\n  max_body: 4MiB\n  max_call: "
-		 "16MiB\n  ring_size: "
+		 "16MiB\n  max_message: 16GiB\n  ring_size: "
 		 "16MiB\nstore:\n");
 	assert_string_equal(err, "");
 	assert_int_equal(run(cmd_config, "config help capture.max_body"), 0);

@@ -81,10 +81,15 @@ static void feed_data(struct stream *s, uint64_t id, uint8_t dir, uint64_t offse
 	free(rec);
 }
 
+static void feed_record(struct stream *s, const struct record_data *rec)
+{
+	stream_record(s, &(struct ring_record){.type = RECORD_GAP, .data = rec});
+}
+
 static void feed_gap(struct stream *s, uint64_t id, uint64_t offset, uint64_t len, uint8_t loss)
 {
-	struct record_data rec = {.conn_id = id, .offset = offset, .gap_len = len, .loss = loss};
-	stream_record(s, &(struct ring_record){.type = RECORD_GAP, .data = &rec});
+	struct record_data rec = {.conn_id = id, .offset = offset, .gap_len = len, .gap_loss = loss};
+	feed_record(s, &rec);
 }
 
 static void feed_close(struct stream *s, uint64_t id, uint64_t end_write, uint64_t end_read, uint8_t loss)
@@ -123,7 +128,13 @@ static void with_gaps(struct stream *s, struct log *log)
 	feed_gap(s, 1, 12, 100, RECORD_LOSS_CALL_LIMIT);
 	feed_gap(s, 1, 120, 5, RECORD_LOSS_FAULT);
 	feed_data(s, 1, 0, 125, "z", 0);
-	feed_close(s, 1, 130, 7, RECORD_LOSS_RING_FULL);
+	/* What is missing before a gap is missing for a reason of its own. */
+	feed_record(s, &(struct record_data){.conn_id = 1,
+					     .offset = 128,
+					     .gap_len = 2,
+					     .loss = RECORD_LOSS_RING_FULL,
+					     .gap_loss = RECORD_LOSS_SKIPPED});
+	feed_close(s, 1, 134, 7, RECORD_LOSS_RING_FULL);
 }
 
 static void overlapping(struct stream *s, struct log *log)
@@ -209,7 +220,9 @@ static void test_gaps(void **state)
 {
 	(void)state;
 	run(4, with_gaps,
-	    "open1(h) gap1@0+10/1 w1@10:ab! gap1@12+100/2 gap1@112+8/4 gap1@120+5/3 w1@125:z! gap1@126+4/1 "
+	    "open1(h) gap1@0+10/1 w1@10:ab! gap1@12+100/2 gap1@112+8/4 gap1@120+5/3 w1@125:z! gap1@126+2/1 "
+	    "gap1@128+2/5 "
+	    "gap1@130+4/1 "
 	    "gap1@0+7/1 "
 	    "close1 ");
 }
