@@ -133,14 +133,15 @@ static void test_sizes(void **state)
 	}
 }
 
-static const char whole[] = "# a comment\n"
-			    "hosts: [\"*.Example.COM\", api.openai.com, API.openai.com, my_llm, 10.0.0.5]\n"
-			    "capture: {roles: [server, client], max_body: 1KiB, max_call: 65536, max_message: 1024GiB}\n"
-			    "store:\n"
-			    "  path: /data/\xc3\xa9 \"x\\y\".db\n"
-			    "identity: {key_path: '/data/key'}\n"
-			    "status:\n"
-			    "  socket: /run/s\n";
+static const char whole[] =
+	"# a comment\n"
+	"hosts: [\"*.Example.COM\", api.openai.com, API.openai.com, my_llm, 10.0.0.5]\n"
+	"capture: {roles: [server, client], max_body: 1KiB, max_call: 65536, max_message: 1024GiB}\n"
+	"store:\n"
+	"  path: /data/\xc3\xa9 \"x\\y\".db\n"
+	"identity: {key_path: '/data/key'}\n"
+	"status:\n"
+	"  socket: /run/s\n";
 
 static void test_whole_file(void **state)
 {
@@ -237,8 +238,8 @@ static const struct bad {
 	{"hosts: [a]\ncapture: *x\n", ":2: ", "alias"},
 	{"hosts: &x [a]\n", ":1: hosts: ", "anchor"},
 	{"store: {path: !!binary L2Eg}\n", ":1: store.path: ", "tag"},
-	{"capture: 4\n",
-	 ":1: capture: ", "single value; expected a mapping with roles, max_body, max_call, max_message, ring_size"},
+	{"capture: 4\n", ":1: capture: ",
+	 "single value; expected a mapping with roles, max_body, max_call, max_message, ring_size"},
 	{"\ncapture:\n\nstore: {path: /x}\n", ":2: capture: ", "is empty"},
 	{"capture: [max_body]\n", ":1: capture: ", "is a list"},
 	{"capture:\n  max_body: [4MiB]\n", ":2: capture.max_body: ", "is a list; expected a number of bytes"},
