@@ -1,6 +1,7 @@
-# Measurements, side by side in one run. Nothing fails on a timing. The table is printed, all numbers are in
-# $(O)/bench.json.
-#   make bench [ROUNDS=5]
+# Measurements, side by side in one run. Nothing fails on a timing. Tables are printed, all numbers are in
+# $(O)/bench.json and $(O)/bench-parsers.json.
+#   make bench [ROUNDS=5]      what the probes cost a program, what the agent costs
+#   make bench-parsers         our parsers beside others' (bench/peers, from crates.io)
 
 ROUNDS ?= 5
 
@@ -23,4 +24,18 @@ $(O)/bench/floor: $(O)/bench/floor.o $(O)/agent/probe.a $(O)/agent/base.a
 bench: $(O)/oaitap $(O)/bench/floor $(E2E_TOOLS)
 	$(Q)$(E2E_ENV) ROUNDS=$(ROUNDS) $(O)/venv/bin/python bench/overhead.py
 
-.PHONY: bench
+PEERS := $(O)/bench/peers/release/libpeers.a
+
+$(PEERS): $(wildcard bench/peers/Cargo.* bench/peers/src/*)
+	$(call say,CARGO,$@)
+	$(Q)cargo build --quiet --release --locked --manifest-path bench/peers/Cargo.toml --target-dir $(O)/bench/peers
+	$(Q)touch $@
+
+$(O)/bench/parsers: $(O)/bench/parsers.o $(O)/agent/openai.a $(O)/agent/http.a $(O)/agent/base.a $(PEERS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(MALLOC) -lm -ldl
+
+bench-parsers: $(O)/bench/parsers
+	$(Q)$< $(O)/bench-parsers.json
+
+.PHONY: bench bench-parsers

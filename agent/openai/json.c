@@ -6,107 +6,21 @@
 
 #include "base/macro.h"
 #include "base/utf8.h"
-#include "openai/repair.h"
+#include "openai/json_parse.h"
 #include "openai/text.h"
-
-static bool too_many(const uint8_t *text, size_t len)
-{
-	size_t weight = 0;
-	bool in_string = false;
-
-	for (size_t i = 0; i < len; i++) {
-		if (in_string) {
-			if (text[i] == '\\')
-				i++;
-			else if (text[i] == '"')
-				in_string = false;
-			continue;
-		}
-		if (text[i] == '"')
-			in_string = true;
-		else if (text[i] == '{' || text[i] == '[')
-			weight += 8;
-		else if (text[i] == ',')
-			weight++;
-	}
-	return weight > JSON_MAX_WEIGHT;
-}
-
-/* 0 with *ret_flaw 0 and the value, or with the flaw and its place; -ENOMEM. */
-static int load(const void *text, size_t len, size_t flags, json_t **ret_value, unsigned *ret_flaw,
-		size_t *ret_offset)
-{
-	json_error_t error;
-	json_t *value = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY | flags, &error);
-	if (value) {
-		*ret_value = value;
-		*ret_flaw = 0;
-		return 0;
-	}
-	/* jansson says nothing when what failed was an allocation. */
-	if (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)
-		return -ENOMEM;
-	*ret_offset = error.position > 0 ? MIN((size_t)error.position, len) : 0;
-	switch (json_error_code(&error)) {
-	case json_error_premature_end_of_input:
-		/* jansson also takes a NUL for the end. */
-		*ret_flaw = *ret_offset == len && ((const char *)text)[len - 1] ? JSON_CUT : JSON_BAD_SYNTAX;
-		break;
-	case json_error_stack_overflow:
-		*ret_flaw = JSON_TOO_DEEP;
-		break;
-	case json_error_duplicate_key:
-		*ret_flaw = JSON_DUPLICATE;
-		break;
-	case json_error_null_byte_in_key:
-		*ret_flaw = JSON_NUL_KEY;
-		break;
-	default:
-		*ret_flaw = JSON_BAD_SYNTAX;
-	}
-	return 0;
-}
-
-/* Second reading. `first` is the flaw of the first one. */
-static int read_repaired(const uint8_t *text, size_t len, unsigned first, struct openai_json *json)
-{
-	struct buf copy;
-	unsigned flaws = 0, flaw;
-	size_t offset;
-
-	buf_init(&copy, SIZE_MAX / 4);
-	int r = openai_json_repair(text, len, &copy, &flaws);
-	if (r == 0)
-		r = load(copy.data, copy.len, JSON_REJECT_DUPLICATES, &json->value, &flaw, &offset);
-	if (r == 0 && flaw == JSON_DUPLICATE) {
-		flaws |= JSON_DUPLICATE;
-		r = load(copy.data, copy.len, 0, &json->value, &flaw, &offset);
-	}
-	buf_done(&copy);
-	if (r == -E2BIG || r == -EBADMSG) {
-		json->flaws = first;
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	json->flaws = json->value ? flaws : flaw;
-	if (!json->flaws || (!json->value && flaw == JSON_CUT))
-		json->flaws = first;
-	return 0;
-}
 
 /* The text is not UTF-8 from `bad` on: if that is only a character cut by the end, what is before it counts.
  */
 static int read_cut_character(const uint8_t *text, size_t len, size_t bad, struct openai_json *json)
 {
-	json->offset = bad;
-	json->flaws = JSON_BAD_UTF8;
+	const struct openai_json none = {.flaws = JSON_BAD_UTF8, .offset = bad};
+	*json = none;
 	if (!openai_text_is_cut_character(text + bad, len - bad))
 		return 0;
-	int r = read_repaired(text, bad, JSON_BAD_UTF8, json);
+	int r = openai_json_parse(text, bad, json);
 	if (r == 0 && !(json->flaws & JSON_CUT)) {
 		json_decref(json->value);
-		*json = (struct openai_json){.flaws = JSON_BAD_UTF8, .offset = bad};
+		*json = none;
 	}
 	return r;
 }
@@ -114,23 +28,11 @@ static int read_cut_character(const uint8_t *text, size_t len, size_t bad, struc
 static int read_text(const uint8_t *text, size_t len, struct openai_json *json)
 {
 	size_t bad;
-
-	if (len == 0) {
-		json->flaws = JSON_CUT;
-		return 0;
-	}
-	if (len > JSON_SMALL && too_many(text, len)) {
-		json->flaws = JSON_TOO_MANY;
-		return 0;
-	}
-	int r = load(text, len, JSON_REJECT_DUPLICATES, &json->value, &json->flaws, &json->offset);
-	if (r < 0 || json->value)
+	int r = openai_json_parse(text, len, json);
+	/* Of a text that is no JSON the encoding says more. */
+	if (r < 0 || json->value || json->flaws == JSON_TOO_MANY || utf8_valid((const char *)text, len, &bad))
 		return r;
-	if (!utf8_valid((const char *)text, len, &bad))
-		return read_cut_character(text, len, bad, json);
-	if (json->flaws == JSON_TOO_DEEP || json->flaws == JSON_NUL_KEY)
-		return 0;
-	return read_repaired(text, len, json->flaws, json);
+	return read_cut_character(text, len, bad, json);
 }
 
 int openai_json_read(const uint8_t *text, size_t len, struct openai_json *ret_json)

@@ -4,11 +4,9 @@
 /* Reads JSON text (RFC 8259) as it comes from strangers, and says whether the value is all that the text
  * says.
  *
- * Text that jansson refuses although it is JSON, or that ends early, is read a second time from a copy in
- * which
- * - an integer beyond 64 bits, or a number beyond a double, is a string of the same characters,
- * - a lone surrogate escape is U+FFFD,
- * - of a repeated key the last value counts,
+ * - An integer beyond 64 bits, or a number beyond a double, becomes a string of the same characters,
+ * - a lone surrogate escape U+FFFD;
+ * - of a repeated key the last value counts;
  * - what is open at the end of the text is closed. A number, literal or key that the end cut is left out, and
  *   so is a string of less than JSON_CUT_STRING_MIN bytes or directly in the outermost object: half a name is
  *   a wrong name. */
@@ -23,9 +21,7 @@
 
 /* Limit of one text, because a value in memory takes up to 100 times its text: 8 for each object and array
  * and 1 for each comma may sum up to this (about 80 MB at worst, if max_body allows for it). */
-#define JSON_MAX_WEIGHT (2u << 20)
-/* Texts up to this size are not weighed. */
-#define JSON_SMALL	    (256u << 10)
+#define JSON_MAX_WEIGHT	    (2u << 20)
 #define JSON_CUT_STRING_MIN 64
 
 enum openai_json_flaw {
@@ -36,7 +32,7 @@ enum openai_json_flaw {
 	JSON_BAD_UTF8 = 1 << 4,	  /* no value */
 	JSON_BAD_SYNTAX = 1 << 5, /* no value */
 	JSON_NUL_KEY = 1 << 6,	  /* no value */
-	JSON_TOO_DEEP = 1 << 7,	  /* no value: more levels than jansson takes (2048) */
+	JSON_TOO_DEEP = 1 << 7,	  /* no value: more than 2048 levels */
 	JSON_TOO_MANY = 1 << 8,	  /* no value: over JSON_MAX_WEIGHT */
 };
 
@@ -50,8 +46,7 @@ struct openai_json {
 			   it */
 };
 
-/* text need not be NUL-terminated. When memory runs out inside of jansson's lexer, which does not check for
- * it, an assertion of jansson's may end the program. 0 with or without a value; -ENOMEM. */
+/* text need not be NUL-terminated. 0 with or without a value; -ENOMEM. */
 int openai_json_read(const uint8_t *text, size_t len, struct openai_json *ret_json);
 
 /* One sentence for the flaws; `what` is what they are in ("the body"). 0; -ENOMEM. */

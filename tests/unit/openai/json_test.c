@@ -231,13 +231,165 @@ static void test_weight(void **state)
 	assert_int_equal(openai_json_weight(value, 10), 10);
 }
 
+static json_t *random_value(unsigned depth)
+{
+	static const char *const texts[] = {"",
+					    "a",
+					    "\"\\/\b\f\n\r\t",
+					    "gr\xc3\xbcn",
+					    "\xf0\x9f\x98\x80",
+					    "\x01",
+					    "0123456789abcdef",
+					    "\xef\xbf\xbf\xe0\xa0\x80"};
+	char text[200] = "";
+	switch (rand() % (depth ? 8 : 5)) {
+	case 0:
+		return json_integer(
+			(json_int_t)((uint64_t)rand() << 33 ^ (uint64_t)rand() << 11 ^ (uint64_t)rand()) >>
+			rand() % 64);
+	case 1:
+		return json_real((rand() - RAND_MAX / 2) * (rand() % 2 ? 1e-9 : 1e25));
+	case 2:
+		return json_boolean(rand() % 2);
+	case 3:
+		return json_null();
+	case 4:
+		for (int i = rand() % 12; i > 0; i--)
+			strcat(text, texts[(size_t)rand() % ARRAY_SIZE(texts)]);
+		return json_string(text);
+	case 5:
+	case 6: {
+		json_t *list = json_array();
+		for (int i = rand() % 6; i > 0; i--)
+			json_array_append_new(list, random_value(depth - 1));
+		return list;
+	}
+	default: {
+		json_t *object = json_object();
+		for (int i = rand() % 6; i > 0; i--) {
+			snprintf(text, sizeof(text), "%s%d", texts[(size_t)rand() % ARRAY_SIZE(texts)],
+				 rand() % 9);
+			json_object_set_new(object, text, random_value(depth - 1));
+		}
+		return object;
+	}
+	}
+}
+
+/* What jansson writes is read as it was, and as jansson reads it. */
+static void test_like_jansson(void **state)
+{
+	static const size_t flags[] = {0, JSON_INDENT(3), JSON_ENSURE_ASCII,
+				       JSON_COMPACT | JSON_ESCAPE_SLASH};
+	(void)state;
+	srand(1);
+	for (int i = 0; i < 4000; i++) {
+		json_auto_t *want = random_value(5);
+		_cleanup_free_ char *text =
+			json_dumps(want, JSON_ENCODE_ANY | flags[i % 4] | JSON_REAL_PRECISION(17));
+		struct openai_json json = read_text(text, strlen(text));
+		json_auto_t *value = json.value;
+		json_auto_t *theirs = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		assert_int_equal(json.flaws, 0);
+		if (!json_equal(value, theirs) || !json_equal(value, want))
+			fail_msg("read otherwise: %s", text);
+	}
+}
+
+static void test_numbers(void **state)
+{
+	static const char *const texts[] = {
+		"0",
+		"-0",
+		"-0.0",
+		"0.1",
+		"1e0",
+		"1E+2",
+		"-1.5e-3",
+		"9007199254740993.0",
+		"9007199254740992.5",
+		"0.30000000000000004",
+		"1e22",
+		"1e23",
+		"123456789012345678e-5",
+		"4.9e-324",
+		"1e-400",
+		"1.7976931348623157e308",
+		"2.2250738585072011e-308",
+		"3.00000000000000000000000000000000000000000000000000000000000000000000000001",
+		"0.000000000000000000000000000000000000000000000000000000000000000000123"};
+	char text[64];
+	(void)state;
+	srand(2);
+	for (size_t i = 0; i < 20000; i++) {
+		if (i < ARRAY_SIZE(texts))
+			snprintf(text, sizeof(text), "%.63s", texts[i]);
+		else
+			snprintf(text, sizeof(text), "%d.%0*de%d", rand() % 1000, 1 + rand() % 12,
+				 rand() % 100000, rand() % 60 - 30);
+		struct openai_json json = read_text(text, strlen(text));
+		json_auto_t *value = json.value;
+		const double got = json_number_value(value), want = strtod(text, NULL);
+		assert_int_equal(json.flaws, 0);
+		if (memcmp(&got, &want, sizeof(got)) != 0 && !(json_is_integer(value) && got == want))
+			fail_msg("%s is %.17g", text, got);
+	}
+}
+
+/* Every escape, control character and character at every place of a word of eight bytes. */
+static void test_strings(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} marks[] = {{"\\\"", "\""},
+		     {"\\\\", "\\"},
+		     {"\\/", "/"},
+		     {"\\b", "\b"},
+		     {"\\f", "\f"},
+		     {"\\n", "\n"},
+		     {"\\r", "\r"},
+		     {"\\t", "\t"},
+		     {"\\u0041", "A"},
+		     {"\\u00e9", "\xc3\xa9"},
+		     {"\\u20ac", "\xe2\x82\xac"},
+		     {"\\uD83D\\uDE00", "\xf0\x9f\x98\x80"},
+		     {"\x7f", "\x7f"},
+		     {"\xc3\xa9", "\xc3\xa9"},
+		     {" ", " "},
+		     {"!", "!"},
+		     {"#", "#"},
+		     {"[", "["},
+		     {"\x01", NULL},
+		     {"\x1f", NULL},
+		     {"\n", NULL},
+		     {"\\a", NULL},
+		     {"\\u00g0", NULL}};
+	static const char fill[] = "abcdefghijklmnopqrst";
+	char text[80], want[80];
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		for (int before = 0; before <= 17; before++) {
+			snprintf(text, sizeof(text), "\"%.*s%s%.9s\"", before, fill, marks[i].text, fill);
+			struct openai_json json = read_text(text, strlen(text));
+			json_auto_t *value = json.value;
+			assert_int_equal(json.flaws, marks[i].want ? 0 : JSON_BAD_SYNTAX);
+			if (!marks[i].want) {
+				assert_int_equal(json.offset, 1 + before);
+				continue;
+			}
+			snprintf(want, sizeof(want), "%.*s%s%.9s", before, fill, marks[i].want, fill);
+			assert_string_equal(json_string_value(value), want);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),	  cmocka_unit_test(test_offset),
 		cmocka_unit_test(test_every_cut), cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_too_many),  cmocka_unit_test(test_name),
-		cmocka_unit_test(test_weight),
+		cmocka_unit_test(test_weight),	  cmocka_unit_test(test_like_jansson),
+		cmocka_unit_test(test_numbers),	  cmocka_unit_test(test_strings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
