@@ -51,6 +51,9 @@ UNIT_event    := event openai identity http base
 UNIT_sink     := sink event openai identity http base
 UNIT_ops      := ops probe sink config event openai identity http base
 
+# To make what the decoders are tested with.
+UNIT_LIBS_http := -lbrotlienc
+
 UNIT_SRC := $(sort $(wildcard tests/unit/*/*_test.c))
 UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 
@@ -77,7 +80,7 @@ $(foreach s,$(STAGES),$(eval $(call stage_rule,$(s))))
 define unit_rule
 $(O)/tests/unit/$(1)/%_test: $(O)/tests/unit/$(1)/%_test.o $(call objs,tests/unit/support/*.c) $(UNIT_$(1):%=$(O)/agent/%.a)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS) -lcmocka
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS) $$(UNIT_LIBS_$(1)) -lcmocka
 endef
 $(foreach s,$(STAGES),$(eval $(call unit_rule,$(s))))
 $(O)/tests/%.o: CPPFLAGS += -Itests/unit/support

@@ -15,6 +15,8 @@
 
 /* Body bytes of unfinished messages, all connections together. */
 #define BODIES_MAX (256ULL << 20)
+/* What decompresses them. */
+#define DECODERS_MAX (64ULL << 20)
 
 void pipeline_publish(struct pipeline *p, struct event *event)
 {
@@ -119,6 +121,8 @@ int pipeline_start(struct pipeline **ret_pipeline, const struct pipeline_options
 	p->limits = http_limits_default;
 	p->limits.max_body = options->config->max_body;
 	p->limits.budget = &p->bodies;
+	p->limits.decoders = &p->decoders;
+	p->decoders.max = DECODERS_MAX;
 	p->bodies.max = MAX(BODIES_MAX, 4 * options->config->max_body);
 	p->started_ns = clock_mono_ns();
 	read_host(p);

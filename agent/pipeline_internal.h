@@ -95,7 +95,7 @@ struct pipeline_counters {
 struct pipeline {
 	struct pipeline_options options;
 	struct http_limits limits;
-	struct http_budget bodies; /* capture thread */
+	struct http_budget bodies, decoders; /* capture thread */
 	struct ring *ring;
 	struct stream *stream;
 	struct worker workers[WORKERS_MAX];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A message while its bytes arrive: body up to the limit, hash over all of it, arrival marks, and the last
- * few bytes of a stream. Embedded by value in the parser of one direction. */
+/* A message while its bytes arrive: codings removed, body up to the limit, hash over all of it, arrival
+ * marks, parts, and the last few bytes of a stream. Embedded by value in the parser of one direction.
+ * Decoders and the reader of parts exist only while there is a body that needs them. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,46 +11,67 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "http/coding.h"
 #include "http/message.h"
 
 #define DRAFT_MARKS_MAX 1024
 #define DRAFT_TAIL_LEN	32
 
-struct http_budget;
+struct http_limits;
+struct multipart;
 
 struct http_draft {
 	struct http_message *msg; /* owned; NULL: none is being read */
 	struct buf body;
-	struct http_budget *budget; /* of all connections, borrowed; or NULL */
-	bool full;		    /* something was not kept, so nothing after it is */
-	struct sha256 *sha;	    /* owned */
+	const struct http_limits *limits; /* borrowed */
+	bool full;			  /* something was not kept, so nothing after it is */
+	struct sha256 *sha;		  /* owned */
 	size_t marks_cap;
 	uint64_t piece;		      /* the captured piece that brought the last body byte */
+	uint64_t now_piece, now_ns;   /* the one being read */
 	bool flawed;		      /* malformed, though its framing is clear */
 	bool stream;		      /* a text/event-stream response: tail is kept */
 	uint8_t tail[DRAFT_TAIL_LEN]; /* the body's last bytes */
 	size_t tail_len;
+
+	struct coding_list codings;  /* to be removed: content-codings, then transfer-codings */
+	bool content_coded;	     /* there are content-codings among them */
+	struct coding *coding;	     /* owned; NULL: not begun, or over */
+	bool stopped;		     /* what follows is counted as it was sent, no more */
+	bool unsound;		     /* the body is not all that was sent */
+	enum http_end coding_end;    /* what the codings make of a message whose framing is complete */
+	bool multipart_wanted;	     /* from the first body byte on */
+	struct multipart *multipart; /* owned, or NULL */
 };
 
-/* 0; -ENOMEM. */
-int http_draft_init(struct http_draft *draft, size_t max_body, struct http_budget *budget);
+/* limits are borrowed and outlive the draft. 0; -ENOMEM. */
+int http_draft_init(struct http_draft *draft, const struct http_limits *limits);
 void http_draft_done(struct http_draft *draft);
 
 /* Begins a message; there must be none. 0; -ENOMEM. */
 int http_draft_begin(struct http_draft *draft, enum http_role role, uint64_t conn_id, uint64_t ts_ns);
 
-/* The message's header fields are there: what they say of the body holds for the bytes to come. */
+/* The message's header fields are there: what they say of the body (content-encoding, content-type) holds for
+ * the bytes to come. */
 void http_draft_head(struct http_draft *draft);
+
+/* HTTP/1, after http_draft_head(): the body bytes to come have these codings on top. */
+void http_draft_transfer_codings(struct http_draft *draft, const struct coding_list *list);
 
 /* Drops the message. */
 void http_draft_drop(struct http_draft *draft);
 
-/* Body bytes; `piece` numbers the captured piece they came in, from 1. 0; -ENOMEM: not all are kept, though
- * all are hashed and counted. */
+/* Body bytes, without what frames them; `piece` numbers the captured piece they came in, from 1. Flaws and
+ * limits of the codings are no errors of the call: they show when the message is finished. 0; -ENOMEM: not
+ * all are kept, though all are counted; the message should be finished. */
 int http_draft_body(struct http_draft *draft, const uint8_t *data, size_t len, uint64_t piece,
 		    uint64_t ts_ns);
 
+/* Bytes were not captured. A coding cannot be followed past them. */
 void http_draft_missing(struct http_draft *draft, uint64_t len, enum gap_reason reason);
+
+/* The body's coded data has begun and not come to its end, nor did the stream say [DONE]. */
+bool http_draft_inside(const struct http_draft *draft);
 
 /* Hands the message over. problem (static, or NULL) replaces what is noted so far. Never fails. */
 struct http_message *http_draft_finish(struct http_draft *draft, enum http_end end, const char *problem);

@@ -358,33 +358,45 @@ int http_head_read(struct http_message *msg, const uint8_t *data, size_t len, si
 /* --- framing ----------------------------------------------------------------------------- */
 
 struct codings {
-	size_t n;     /* transfer codings named, without "identity" */
+	size_t n; /* transfer codings named, without "identity" */
+	size_t chunks;
 	bool chunked; /* the last one is chunked */
-	bool other;   /* one of them is something else */
+	bool other; /* one of them is not registered as a transfer coding (RFC 9112 section 7), or compress */
+	struct coding_list list;
 };
 
-static void codings_add(struct codings *c, const char *value)
+static void codings_push(struct codings *c, const char *name, size_t len, size_t max)
+{
+	enum coding_kind kind = CODING_BR;
+	c->n++;
+	c->chunked = len == 7 && strncasecmp(name, "chunked", 7) == 0;
+	if (c->chunked)
+		c->chunks++;
+	else if (coding_kind_of(name, len, &kind) && (kind == CODING_GZIP || kind == CODING_DEFLATE))
+		coding_list_push(&c->list, kind, max);
+	else
+		c->other = true;
+}
+
+static void codings_add(struct codings *c, const char *value, size_t max)
 {
 	for (const char *p = value; *p;) {
 		size_t len = strcspn(p, ",");
 		const uint8_t *item = (const uint8_t *)p;
 		size_t item_len = len;
 		trim(&item, &item_len);
-		if (item_len && !(item_len == 8 && strncasecmp((const char *)item, "identity", 8) == 0)) {
-			c->n++;
-			c->chunked = item_len == 7 && strncasecmp((const char *)item, "chunked", 7) == 0;
-			c->other |= !c->chunked;
-		}
+		if (item_len && !(item_len == 8 && strncasecmp((const char *)item, "identity", 8) == 0))
+			codings_push(c, (const char *)item, item_len, max);
 		p += len + (p[len] == ',');
 	}
 }
 
-static struct codings codings_read(const struct http_message *msg)
+static struct codings codings_read(const struct http_message *msg, size_t max)
 {
 	struct codings c = {};
 	for (size_t i = 0; i < msg->n_headers; i++)
 		if (strcmp(msg->headers[i].name, "transfer-encoding") == 0)
-			codings_add(&c, msg->headers[i].value);
+			codings_add(&c, msg->headers[i].value, max);
 	return c;
 }
 
@@ -456,10 +468,16 @@ static int framing_coded(struct http_message *msg, const struct codings *c, stru
 		return -EBADMSG;
 	}
 	f->kind = c->chunked ? HTTP_BODY_CHUNKED : HTTP_BODY_CLOSE;
-	if (c->other)
+	/* Chunks under another coding are not taken apart: they are none of the message's framing. */
+	bool inner_chunks = c->chunks > (c->chunked ? 1U : 0U);
+	f->codings = c->list;
+	f->codings.unknown = c->other || inner_chunks;
+	if (c->other || (inner_chunks && !c->chunked))
 		remark = "the body has a transfer-encoding other than chunked, which is kept";
-	else if (c->n > 1)
+	else if (inner_chunks)
 		remark = "the body is chunked more than once; only the outer coding is removed";
+	else if (msg->version_minor == 0)
+		remark = "there is a transfer-encoding in an HTTP/1.0 message";
 	else if (http_message_header(msg, "content-length"))
 		remark = "there are both transfer-encoding and content-length; the former counts";
 	if (!msg->problem)
@@ -467,12 +485,13 @@ static int framing_coded(struct http_message *msg, const struct codings *c, stru
 	return 0;
 }
 
-int http_head_framing(struct http_message *msg, enum http_method_kind asked, struct http_framing *ret_framing)
+int http_head_framing(struct http_message *msg, enum http_method_kind asked, size_t max_codings,
+		      struct http_framing *ret_framing)
 {
 	struct http_framing f = {.kind = msg->role == HTTP_REQUEST ? HTTP_BODY_NONE : HTTP_BODY_CLOSE};
 	f.tunnel = msg->role == HTTP_RESPONSE &&
 		   (msg->status == 101 || (asked == HTTP_METHOD_CONNECT && msg->status / 100 == 2));
-	struct codings codings = codings_read(msg);
+	struct codings codings = codings_read(msg, max_codings);
 	int r = 0;
 
 	if (bodiless(msg, asked, f.tunnel))
@@ -487,4 +506,10 @@ int http_head_framing(struct http_message *msg, enum http_method_kind asked, str
 		f.kind = HTTP_BODY_LENGTH;
 	*ret_framing = f;
 	return 0;
+}
+
+bool http_head_expects(const struct http_message *request)
+{
+	const char *value = http_message_header(request, "expect");
+	return value && strcasecmp(value, "100-continue") == 0;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/coding.h"
 #include "http/message.h"
 
 /* Methods that change the framing of their response. */
@@ -50,9 +51,13 @@ struct http_framing {
 	enum http_body_kind kind;
 	uint64_t length; /* of HTTP_BODY_LENGTH */
 	bool tunnel;	 /* the connection stops being HTTP after this response: 101, or 2xx to CONNECT */
+	struct coding_list codings; /* transfer-codings under the chunks */
 };
 
 /* asked: the method of the request that a response answers. 0; -EBADMSG: the length cannot be known,
  * msg->problem says why. */
-int http_head_framing(struct http_message *msg, enum http_method_kind asked,
+int http_head_framing(struct http_message *msg, enum http_method_kind asked, size_t max_codings,
 		      struct http_framing *ret_framing);
+
+/* The request's body comes only if the server asks for it (RFC 9110 section 10.1.1). */
+bool http_head_expects(const struct http_message *request);

@@ -53,6 +53,7 @@ struct http1 {
 	size_t line;	 /* where the head's current line begins */
 	bool tunnel;
 
+	bool bodiless; /* it may end without its body: see http1_answered() */
 	uint64_t left;
 	unsigned digits;
 	uint64_t size;	/* of the chunk, so far */
@@ -78,7 +79,7 @@ int http1_new(struct http1 **ret_parser, enum http_role role, uint64_t conn_id,
 	p->ops = ops;
 	p->ctx = ctx;
 	buf_init(&p->head, limits->max_head);
-	int r = http_draft_init(&p->draft, limits->max_body, limits->budget);
+	int r = http_draft_init(&p->draft, limits);
 	if (r < 0)
 		return r;
 	*ret_parser = TAKE_PTR(p);
@@ -160,7 +161,7 @@ static void finish(struct http1 *p, enum http_end end, const char *problem)
 	p->own_end = http1_known_end(p);
 	/* A long head's buffer would outlive its use on an idle connection. */
 	buf_done(&p->head);
-	p->tunnel = false;
+	p->tunnel = p->bodiless = false;
 	rewind_to(p, START);
 	p->ops->end(p->ctx, msg, tunnel);
 }
@@ -220,6 +221,7 @@ static void begin_body(struct http1 *p, const struct http_framing *f)
 	p->extra = p->digits = 0;
 	p->size = 0;
 	http_draft_head(&p->draft);
+	http_draft_transfer_codings(&p->draft, &f->codings);
 	switch (f->kind) {
 	case HTTP_BODY_NONE:
 		finish(p, HTTP_END_COMPLETE, NULL);
@@ -259,7 +261,7 @@ static int finish_head(struct http1 *p)
 		return 0;
 	}
 	enum http_method_kind asked = p->ops->head(p->ctx, msg);
-	r = http_head_framing(msg, asked, &framing);
+	r = http_head_framing(msg, asked, p->limits->max_codings, &framing);
 	if (r < 0)
 		fail(p, HTTP_END_MALFORMED, msg->problem);
 	else
@@ -553,10 +555,28 @@ static int step(struct http1 *p, struct input *in)
 	return 0;
 }
 
+void http1_answered(struct http1 *p)
+{
+	bool before_body = p->state == BODY || (p->state == CHUNK_SIZE && !p->digits);
+	p->bodiless = before_body && p->draft.msg && !p->draft.msg->coded_total &&
+		      !p->draft.msg->missing_bytes && http_head_expects(p->draft.msg);
+}
+
+static void finish_bodiless(struct http1 *p)
+{
+	p->left = 0;
+	finish(p, HTTP_END_COMPLETE, "the body was not sent: the answer came without asking for it");
+}
+
 int http1_data(struct http1 *p, const struct stream_chunk *chunk)
 {
 	struct input in = {.chunk = chunk, .data = chunk->data, .len = chunk->len};
 	p->piece++;
+	/* A request line, to its end: less could be the body. */
+	if (p->bodiless && chunk->call_start && memchr(in.data, '\n', in.len) &&
+	    http_start_resync(p->role, in.data, in.len))
+		finish_bodiless(p);
+	p->bodiless = false;
 	if (p->state == LOST && chunk->call_start && http_start_resync(p->role, in.data, in.len))
 		rewind_to(p, START);
 	while (in.len) {
@@ -641,6 +661,7 @@ static void gap_in_chunked(struct http1 *p, uint64_t len, uint64_t ts_ns, enum g
 int http1_gap(struct http1 *p, uint64_t len, uint64_t ts_ns, enum gap_reason reason)
 {
 	int r = 0;
+	p->bodiless = false;
 	switch (p->state) {
 	case START:
 		gap_at_start(p, len, reason);
@@ -703,9 +724,14 @@ void http1_close(struct http1 *p)
 	case STOPPED:
 		break;
 	case BODY_CLOSE:
-		finish(p, HTTP_END_COMPLETE, NULL);
+		/* The compressed data tells what the framing cannot: that the connection ended too early. */
+		finish(p, http_draft_inside(&p->draft) ? HTTP_END_CLOSED : HTTP_END_COMPLETE, NULL);
 		break;
 	default:
+		if (p->bodiless) {
+			finish_bodiless(p);
+			break;
+		}
 		finish(p, http_draft_said_done(&p->draft) ? HTTP_END_COMPLETE : HTTP_END_CLOSED, NULL);
 		break;
 	}

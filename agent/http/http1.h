@@ -76,6 +76,10 @@ uint64_t http1_known_end(const struct http1 *parser);
  * message have gone by; else 0. */
 uint64_t http1_passable(const struct http1 *parser, uint64_t max_seen);
 
+/* The request at hand is answered. If it waited to be asked for its body (Expect: 100-continue) and none of
+ * that came, it may go without: what begins like a request is then the next one. */
+void http1_answered(struct http1 *parser);
+
 /* Time of the last byte of a stream that said [DONE] and has not ended; UINT64_MAX: none. */
 uint64_t http1_done_ts(const struct http1 *parser);
 

@@ -52,6 +52,15 @@ const struct http_limits http_limits_default = {
 	.max_body = 4 * 1024 * 1024,
 	.max_pending = 1024,
 	.done_idle_ns = 200 * 1000 * 1000,
+	.max_decoded = 64 * 1024 * 1024,
+	.ratio_from = 1024 * 1024,
+	.max_ratio = 200,
+	.max_codings = 4,
+	.max_decoder = 32 * 1024 * 1024,
+	.max_parts = 256,
+	.max_part_head = 8 * 1024,
+	.max_part_value = 64 * 1024,
+	.max_part_text = 1024 * 1024,
 };
 
 static const char unseen[] = "the response's beginning was not captured";
@@ -314,6 +323,8 @@ static enum http_method_kind on_response_head(void *ctx, const struct http_messa
 	struct http_conn *c = ctx;
 	const struct pending *e = match(c);
 	(void)msg;
+	if (e && !e->done && e->exchange == c->request)
+		http1_answered(c->requests);
 	return e ? e->kind : HTTP_METHOD_OTHER;
 }
 

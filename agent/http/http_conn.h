@@ -15,8 +15,8 @@
 
 #include "http/message.h"
 
-/* Body bytes that several connections keep of messages not yet given; used by one thread. What would go over
- * max is hashed and counted but not kept, as if max_body had been reached. */
+/* Memory that several connections share; used by one thread. Of the body bytes that they keep of messages not
+ * yet given: what would go over max is hashed and counted but not kept, as if max_body had been reached. */
 struct http_budget {
 	uint64_t used, max;
 };
@@ -28,6 +28,23 @@ struct http_limits {
 	size_t max_pending;	    /* requests without a response on one connection */
 	struct http_budget *budget; /* shared, borrowed; or NULL */
 	uint64_t done_idle_ns;	    /* see http_conn_idle() */
+
+	/* Content- and transfer-codings. On reaching one of these, decompression stops for good: what came
+	 * out before is kept, the rest is counted as it was sent, and the message ends with HTTP_END_LIMIT.
+	 */
+	uint64_t max_decoded; /* bytes that come out of a decoder for one body */
+	uint64_t ratio_from;  /* past so many bytes, at most max_ratio times what went in */
+	uint32_t max_ratio;
+	size_t max_codings; /* codings on one body; with more, it stays as it was sent */
+	size_t max_decoder; /* memory of all decoders of one body; a zstd window is at most a quarter of it */
+	struct http_budget
+		*decoders; /* memory of the decoders of all connections; shared, borrowed; or NULL */
+
+	/* Multipart bodies. */
+	size_t max_parts;      /* what follows is not listed */
+	size_t max_part_head;  /* bytes of a part's header fields that are read */
+	size_t max_part_value; /* bytes kept of the content of one part that is no file */
+	size_t max_part_text;  /* of all such contents, names and types of a message */
 };
 
 extern const struct http_limits http_limits_default;

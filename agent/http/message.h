@@ -78,16 +78,17 @@ struct http_message {
 
 	/* The decoded body: transfer-coding removed, and content-coding if `decoded`. `body` holds its first
 	 * body_len bytes, at most the limit; body_total counts all that were seen, those after a gap follow
-	 * those before it. The hash is over all of them, and valid only if none is missing: no gap, and the
-	 * framing reached its end. */
+	 * those before it (of a compressed body, none can). The hash is over all of them, and valid only if
+	 * none is missing: no gap, the framing reached its end, and so did the decompression. */
 	uint8_t *body; /* NULL if body_len is 0; otherwise body[body_len] is 0 */
 	size_t body_len;
 	uint64_t body_total;
 	uint8_t body_sha256[SHA256_LEN];
 	bool body_sha256_valid;
-	bool decoded;	      /* there was a content-coding, and it could be removed at least in part */
-	uint64_t coded_total; /* body bytes before the content-coding was removed; body_total if there is none
-			       */
+	bool decoded;	      /* there was a content-coding, and it could be removed at least in part; or the
+				 body never had the one that is named */
+	uint64_t coded_total; /* body bytes before content- and transfer-codings were removed, those that
+				 could not be decoded included; body_total if there are none */
 
 	struct http_part *parts; /* of a multipart body; bounded */
 	size_t n_parts;

@@ -92,7 +92,7 @@ const char *openai_body_coding(const struct http_message *msg)
 	static const char *const names[] = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress"};
 	const char *coding = http_message_header(msg, "content-encoding");
 
-	if (!coding || !*coding || !strcasecmp(coding, "identity"))
+	if (msg->decoded || !coding || !*coding || !strcasecmp(coding, "identity"))
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcasecmp(coding, names[i]))

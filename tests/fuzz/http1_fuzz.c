@@ -41,7 +41,9 @@ static void check_message(const struct run *run, const struct http_message *m)
 	must((m->body != NULL) == (m->body_len > 0) && (!m->body || m->body[m->body_len] == 0));
 	must(m->n_headers <= run->limits->max_headers);
 	must(m->n_marks <= 1024 && m->n_marks <= m->reads);
-	must(m->body_total + m->missing_bytes <= m->wire_bytes);
+	must(m->coded_total + m->missing_bytes <= m->wire_bytes);
+	must(m->body_total <= run->limits->max_decoded || m->body_total <= m->coded_total);
+	must(m->n_parts <= run->limits->max_parts);
 	must(m->first_ts_ns <= m->last_ts_ns);
 	must(!m->body_sha256_valid || m->missing_bytes == 0);
 	must((m->missing_bytes > 0) == (m->missing_reason != GAP_NONE));

@@ -50,14 +50,14 @@ static void test_chunked(void **state)
 static void test_chunked_trailers_and_bare_lf(void **state)
 {
 	(void)state;
-	check_talk(TALK(REQ("POST / HTTP/1.1\nTransfer-Encoding: gzip,\n\tchunked\n\n3\nabc\n0\nX: "
+	check_talk(TALK(REQ("POST / HTTP/1.1\nTransfer-Encoding: compress,\n\tchunked\n\n3\nabc\n0\nX: "
 			    "y\nContent-Length: 9\n\n"),
 			RESP("HTTP/1.1 200\nTransfer-Encoding: chunked\n\n1\r\n!\r\n0\r\nDigest: x\r\n\rZ: "
 			     "1\r\n\r\n")),
 		   "1 request POST / 1.1 complete (the body has a transfer-encoding other than chunked, "
 		   "which is kept) "
-		   "missing=0 wire=83\n"
-		   "  transfer-encoding: [gzip, chunked]\n  body 3/3 [abc] hashed\n"
+		   "missing=0 wire=87\n"
+		   "  transfer-encoding: [compress, chunked]\n  body 3/3 [abc] hashed\n"
 		   "1 response 200 1.1 complete missing=0 wire=70\n  transfer-encoding: [chunked]\n"
 		   "  body 1/1 [!] hashed\n" NOTHING);
 }
@@ -137,11 +137,11 @@ static void test_close_delimited(void **state)
 		   "1 response 200 1.0 complete missing=0 wire=35\n  body 16/16 [all of it\r\n0\r\n\r\n] "
 		   "hashed\n" NOTHING);
 	check_talk(TALK(REQ("GET / HTTP/1.1\r\n\r\n"),
-			RESP("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nzz")),
+			RESP("HTTP/1.1 200 OK\r\nTransfer-Encoding: compress\r\n\r\nzz")),
 		   "1 request GET / 1.1 complete missing=0 wire=18\n  body 0/0 [] hashed\n"
 		   "1 response 200 1.1 complete (the body has a transfer-encoding other than chunked, which "
 		   "is kept) "
-		   "missing=0 wire=46\n  transfer-encoding: [gzip]\n  body 2/2 [zz] hashed\n" NOTHING);
+		   "missing=0 wire=50\n  transfer-encoding: [compress]\n  body 2/2 [zz] hashed\n" NOTHING);
 }
 
 static void test_cut_by_close(void **state)
