@@ -185,11 +185,23 @@ static int run_stage(struct coding *c, size_t i, const uint8_t *data, size_t len
 	return 0;
 }
 
+/* The bytes begin a character, and end within it. */
+static bool is_cut_character(const uint8_t *data, size_t len)
+{
+	size_t whole = data[0] >= 0xf0 ? 4 : data[0] >= 0xe0 ? 3 : 2;
+	if (data[0] < 0xc2 || data[0] > 0xf4 || len >= whole)
+		return false;
+	for (size_t i = 1; i < len; i++)
+		if ((data[i] & 0xc0) != 0x80)
+			return false;
+	return true;
+}
+
 /* UTF-8 without control bytes; the last character may be cut. */
 static bool is_text(const uint8_t *data, size_t len)
 {
 	size_t bad;
-	if (!utf8_valid((const char *)data, len, &bad) && len - bad > 3)
+	if (!utf8_valid((const char *)data, len, &bad) && !is_cut_character(data + bad, len - bad))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if ((data[i] < 0x20 && data[i] != '\t' && data[i] != '\r' && data[i] != '\n') ||

@@ -283,11 +283,11 @@ static void test_corrupt(void **state)
 		{"gzip", 10, "\x1f\x8b\x09\0\0\0\0\0\0\0", false},   /* no method of RFC 1952 */
 		{"gzip", 10, "\x1f\x8b\x08\xe0\0\0\0\0\0\0", false}, /* reserved flags */
 		{"deflate", 6, "\x78\x20\1\0\0\0",
-		 true}, /* wants a dictionary: taken for bare, which it is not */
+		 false}, /* wants a dictionary: taken for bare, which it is not */
 		{"deflate", 3, "\x07\xff\xff", false}, /* reserved block type */
 		{"br", 1, "\x11", false},	       /* reserved window size */
 		{"zstd", 8, "\x27\xb5\x2f\xfd\0\0\0\0",
-		 false}, /* the format of 2016, which the library would read */
+		 true}, /* the format of 2016, which the library would read */
 		{"zstd", 6, "\x28\xb5\x2f\xfd\x08\0", false},	    /* reserved bit */
 		{"zstd", 7, "\x28\xb5\x2f\xfd\x21\x01\x00", false}, /* wants a dictionary */
 	};

@@ -202,6 +202,17 @@ static inline void check_hash(const struct http_message *m, const void *body, si
 	assert_memory_equal(sum, m->body_sha256, SHA256_LEN);
 }
 
+static inline void put_part(struct buf *b, const struct http_part *part)
+{
+	put(b, "  part %s %s %s %llu%s [", part->name ? part->name : "-",
+	    part->filename ? part->filename : "-", part->content_type ? part->content_type : "-",
+	    (unsigned long long)part->bytes, part->whole ? "" : " not whole");
+	assert_true(part->data_len <= part->bytes && (part->data != NULL) == (part->data_len > 0));
+	if (part->data_len)
+		assert_int_equal(buf_append(b, part->data, part->data_len), 0);
+	put(b, "]\n");
+}
+
 static inline void put_message(struct buf *b, const struct http_message *m)
 {
 	if (m->body_sha256_valid && m->body_len == m->body_total)
@@ -223,6 +234,10 @@ static inline void put_message(struct buf *b, const struct http_message *m)
 	if (m->body_len)
 		assert_int_equal(buf_append(b, m->body, m->body_len), 0);
 	put(b, "] %s\n", m->body_sha256_valid ? "hashed" : "no hash");
+	if (m->decoded || m->coded_total != m->body_total)
+		put(b, "  %s %llu\n", m->decoded ? "decoded" : "coded", (unsigned long long)m->coded_total);
+	for (size_t i = 0; i < m->n_parts; i++)
+		put_part(b, &m->parts[i]);
 }
 
 /* The messages by exchange, requests first: splits change when a message is given, not what it is. */
