@@ -279,7 +279,13 @@ static int give_head(struct multipart *mp, const uint8_t *data, size_t len)
 			mp->line_first = data[0];
 		mp->line_len += n;
 		bool empty = lf && (mp->line_len == 1 || (mp->line_len == 2 && mp->line_first == '\r'));
-		int r = empty ? end_head(mp) : give_line(mp, data, n);
+		/* A CR at a line's start says nothing yet: the line may be the empty one. */
+		bool unclear = mp->line_first == '\r' && mp->line_len == 1;
+		int r = 0;
+		if (mp->line_first == '\r' && mp->line_len == n + 1 && !empty)
+			r = give_line(mp, (const uint8_t *)"\r", 1);
+		if (r == 0 && !unclear)
+			r = empty ? end_head(mp) : give_line(mp, data, n);
 		if (r < 0)
 			return r;
 		if (lf)
