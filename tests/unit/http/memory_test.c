@@ -98,26 +98,49 @@ struct record_of {
 	enum stream_dir dir;
 	size_t lost;
 	const char *text;
+	size_t len; /* 0: the text's */
 };
 
+#define CODED(coding, data)                                                                                  \
+	{STREAM_WRITE, 0, "GET /z HTTP/1.1\r\n\r\n", 0},                                                     \
+		{STREAM_READ, 0,                                                                             \
+		 "HTTP/1.1 200 OK\r\nContent-Encoding: " coding "\r\nTransfer-Encoding: chunked\r\n\r\n",    \
+		 0},                                                                                         \
+		{STREAM_READ, 0, data, sizeof(data) - 1},                                                    \
+	{                                                                                                    \
+		STREAM_READ, 0, "0\r\n\r\n", 0                                                               \
+	}
+
 static const struct record_of talk[] = {
-	{STREAM_WRITE, 0, "POST /v1 HTTP/1.1\r\nHost: h\r\nX:\r\n folded\r\nContent-Length: 5\r\n\r\nhel"},
-	{STREAM_READ, 0, "HTTP/1.1 100 Continue\r\n\r\n"},
-	{STREAM_WRITE, 0, "lo"},
+	{STREAM_WRITE, 0,
+	 "POST /f HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 104\r\n\r\n"
+	 "--b\r\nContent-Disposition: form-data; name=n; filename*=utf-8''f\r\nContent-Type: a/b\r\n\r\n"
+	 "x\r\n--b\r\n\r\ny\r\n--b--",
+	 0},
+	{STREAM_READ, 0, "HTTP/1.1 204 \r\n\r\n", 0},
+	CODED("gzip", "17\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\x03\0\0\0\r\n"),
+	CODED("br", "7\r\n\x0b\x01\x80"
+		    "abc\x03\r\n"),
+	CODED("zstd", "c\r\n\x28\xb5\x2f\xfd\x20\x03\x19\0\0"
+		      "abc\r\n"),
+	CODED("deflate, zstd", "e\r\n\x28\xb5\x2f\xfd\x20\x05\x29\0\0\x4b\x4c\x4a\x06\0\r\n"),
+	{STREAM_WRITE, 0, "POST /v1 HTTP/1.1\r\nHost: h\r\nX:\r\n folded\r\nContent-Length: 5\r\n\r\nhel", 0},
+	{STREAM_READ, 0, "HTTP/1.1 100 Continue\r\n\r\n", 0},
+	{STREAM_WRITE, 0, "lo", 0},
 	{STREAM_READ, 0,
-	 "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"},
-	{STREAM_READ, 0, "5\r\nabcde\r\n"},
-	{STREAM_READ, 0, "2\r\nfg\r\n0\r\n\r\n"},
-	{STREAM_WRITE, 0, "GET /b HTTP/1.1\r\n\r\n"},
-	{STREAM_READ, 77, NULL},
-	{STREAM_WRITE, 0, "GET /c HTTP/1.1\r\n\r\n"},
-	{STREAM_READ, 0, "HTTP/1.1 204 \r\n\r\n"},
-	{STREAM_WRITE, 0, "GET /d HTTP/1.1\r\nA: b\r\nC"},
-	{STREAM_WRITE, 30, NULL},
-	{STREAM_WRITE, 0, "GET /e HTTP/2.1\r\n"},
-	{STREAM_READ, 0, "HTTP/1.1 2"},
-	{STREAM_READ, 9, NULL},
-	{STREAM_WRITE, 0, "GET /f HTTP/1.1\r\nHost:"},
+	 "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
+	{STREAM_READ, 0, "5\r\nabcde\r\n", 0},
+	{STREAM_READ, 0, "2\r\nfg\r\n0\r\n\r\n", 0},
+	{STREAM_WRITE, 0, "GET /b HTTP/1.1\r\n\r\n", 0},
+	{STREAM_READ, 77, NULL, 0},
+	{STREAM_WRITE, 0, "GET /c HTTP/1.1\r\n\r\n", 0},
+	{STREAM_READ, 0, "HTTP/1.1 204 \r\n\r\n", 0},
+	{STREAM_WRITE, 0, "GET /d HTTP/1.1\r\nA: b\r\nC", 0},
+	{STREAM_WRITE, 30, NULL, 0},
+	{STREAM_WRITE, 0, "GET /e HTTP/2.1\r\n", 0},
+	{STREAM_READ, 0, "HTTP/1.1 2", 0},
+	{STREAM_READ, 9, NULL, 0},
+	{STREAM_WRITE, 0, "GET /f HTTP/1.1\r\nHost:", 0},
 };
 
 /* 0, or the first error that was reported. */
@@ -126,7 +149,7 @@ static int play(struct feed *f)
 	int first = 0;
 	for (size_t i = 0; i < (sizeof(talk) / sizeof(talk[0])); i++) {
 		const struct record_of *r = &talk[i];
-		uint64_t len = r->lost ? r->lost : strlen(r->text);
+		uint64_t len = r->lost ? r->lost : r->len ? r->len : strlen(r->text);
 		int e;
 		if (r->lost) {
 			struct stream_gap gap = {
@@ -153,6 +176,19 @@ static int play(struct feed *f)
 	return first ? first : e;
 }
 
+static void check_codings(const struct feed *f)
+{
+	assert_int_equal(f->n, 19);
+	assert_int_equal(f->messages[0]->n_parts, 2);
+	assert_string_equal(f->messages[0]->parts[0].filename, "f");
+	assert_memory_equal(f->messages[0]->parts[1].data, "y", 1);
+	for (size_t i = 3; i < 11; i += 2) {
+		assert_true(f->messages[i]->decoded);
+		assert_int_equal(f->messages[i]->body_len, 3);
+		assert_memory_equal(f->messages[i]->body, "abc", 3);
+	}
+}
+
 /* Refuses the nth allocation. False: there are not so many. */
 static bool play_without(unsigned long n)
 {
@@ -169,7 +205,7 @@ static bool play_without(unsigned long n)
 	if (r == 0)
 		feed_check_sums(&f);
 	if (!failed)
-		assert_int_equal(f.n, 9);
+		check_codings(&f);
 	feed_done(&f);
 	return failed;
 }

@@ -200,6 +200,13 @@ static void test_compressed(void **state)
 	assert_says(req->problem, "compressed (gzip)");
 	assert_true(req->body_base64);
 	assert_json(req->body, "\"H4sIcGF5bG9hZA==\"");
+
+	/* The header stays when the coding is gone. */
+	fx_body(&fx, "{\"model\":\"m\"}", 13);
+	fx.msg.decoded = true;
+	_cleanup_req_ struct openai_request *decoded = fx_read_request(&fx);
+	assert_text(decoded->problem, "the body has no messages");
+	assert_text(decoded->model, "m");
 }
 
 static void test_unknown(void **state)
