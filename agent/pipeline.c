@@ -16,7 +16,7 @@
 /* Body bytes of unfinished messages, all connections together. */
 #define BODIES_MAX (256ULL << 20)
 /* What decompresses them. */
-#define DECODERS_MAX (64ULL << 20)
+#define DECODERS_MAX (256ULL << 20)
 
 void pipeline_publish(struct pipeline *p, struct event *event)
 {
