@@ -99,3 +99,9 @@ const char *openai_body_coding(const struct http_message *msg)
 			return names[i];
 	return "another coding";
 }
+
+bool openai_body_must_be_json(enum openai_kind kind)
+{
+	return kind == OPENAI_CHAT || kind == OPENAI_COMPLETION || kind == OPENAI_EMBEDDING ||
+	       kind == OPENAI_RESPONSE || kind == OPENAI_RUN;
+}

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "http/message.h"
+#include "openai/exchange.h"
 #include "openai/notes.h"
 
 /* The `body` of exchange.h. exact_json: a JSON value read from the body that is all it says, or NULL.
@@ -19,3 +19,7 @@ int openai_body_note_missing(struct openai_notes *notes, const struct http_messa
 
 /* Name of the content-coding the body is still in, as far as the headers say; NULL: none. Static text. */
 const char *openai_body_coding(const struct http_message *msg);
+
+/* Kinds that ask and answer in JSON whatever the body's type says: a wrong type does not hide what was asked.
+ */
+bool openai_body_must_be_json(enum openai_kind kind);

@@ -43,7 +43,42 @@ static int set_details(struct openai_error *e, const json_t *object)
 	return 0;
 }
 
-static void read_filter(struct openai_error *e, const json_t *object)
+static bool is_one_of(const char *text, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(text, names[i]))
+			return true;
+	return false;
+}
+
+static bool names_filter(const char *text)
+{
+	static const char *const names[] = {"content_filter", "contentFilter", "content_policy_violation",
+					    "moderation_blocked", "ResponsibleAIPolicyViolation"};
+	return is_one_of(text, names, ARRAY_SIZE(names));
+}
+
+/* "Timeout", "server_timeout", "timeout_error", "RequestTimeout", "OperationTimedOut", "DeadlineExceeded",
+ * ... */
+static bool names_timeout(const char *text)
+{
+	static const char *const parts[] = {"timeout", "timedout", "timed_out", "deadline"};
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (strcasestr(text, parts[i]))
+			return true;
+	return false;
+}
+
+static bool has_blocked(const json_t *filters)
+{
+	for (size_t i = 0; i < json_array_size(filters); i++)
+		if (json_is_true(json_object_get(json_array_get(filters, i), "blocked")))
+			return true;
+	return false;
+}
+
+/* What the members of an error say besides its text. */
+static void read_meaning(struct openai_error *e, const json_t *object)
 {
 	json_t *inner = json_object_get(object, "innererror");
 	if (!json_is_object(inner))
@@ -53,9 +88,16 @@ static void read_filter(struct openai_error *e, const json_t *object)
 		results = json_object_get(inner, "content_filter_results");
 	if (json_is_object(results))
 		e->filter_results = json_incref(results);
-	e->filtered = !strcmp(text_of(object, "code"), "content_filter") ||
-		      !strcmp(text_of(object, "code"), "content_policy_violation") ||
-		      !strcmp(text_of(inner, "code"), "ResponsibleAIPolicyViolation");
+	json_t *filters = json_object_get(object, "content_filters");
+	if (json_is_array(filters))
+		e->filters = json_incref(filters);
+
+	const char *said[] = {text_of(object, "code"), text_of(object, "type"), text_of(inner, "code")};
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		e->filtered |= names_filter(said[i]);
+		e->timeout |= names_timeout(said[i]);
+	}
+	e->filtered |= has_blocked(filters);
 }
 
 static int read_object(struct openai_error *e, const json_t *object)
@@ -67,25 +109,25 @@ static int read_object(struct openai_error *e, const json_t *object)
 		r = set_text(e->error, "message", json_object_get(object, "message"));
 	if (r == 0)
 		r = set_details(e, object);
-	read_filter(e, object);
+	read_meaning(e, object);
 	return r;
 }
 
-/* {"statusCode": 401, "message": ...}, {"code": ..., "message": ...}, {"detail": ...} */
+/* {"statusCode": 401, "message": ...}, {"code": ..., "message": ...}, {"detail": ...}, and, where the error
+ * is but a word or a sentence, {"error": "Not Found", "message": ...} */
 static int read_bare(struct openai_error *e, const json_t *answer)
 {
 	static const struct {
 		const char *from, *to;
-	} members[] = {{"statusCode", "code"},
-		       {"code", "code"},
-		       {"type", "type"},
-		       {"message", "message"},
-		       {"detail", "message"}};
+	} members[] = {{"statusCode", "code"}, {"code", "code"},     {"type", "type"}, {"message", "message"},
+		       {"detail", "message"},  {"error", "message"}, {"error", "code"}};
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(members) && n < ARRAY_SIZE(e->used); i++) {
 		json_t *value = json_object_get(answer, members[i].from);
 		if (!value || json_object_get(e->error, members[i].to))
+			continue;
+		if (n && !strcmp(e->used[n - 1], members[i].from))
 			continue;
 		int r = set_text(e->error, members[i].to, value);
 		if (r < 0)
@@ -93,20 +135,34 @@ static int read_bare(struct openai_error *e, const json_t *answer)
 		if (json_object_get(e->error, members[i].to))
 			e->used[n++] = members[i].from;
 	}
+	read_meaning(e, answer);
 	return 0;
+}
+
+/* An error is said, and what it is: the value of `error`, or NULL for what read_bare() reads. */
+static bool find(const json_t *answer, int status, json_t **ret_value)
+{
+	json_t *value = json_object_get(answer, "error");
+
+	if (json_is_null(value) || json_is_false(value))
+		value = NULL;
+	*ret_value = value;
+	if (status < 400)
+		return value;
+	if (!value)
+		*ret_value = json_array_get(json_object_get(answer, "errors"), 0);
+	else if (json_object_get(answer, "message") && !json_is_object(value))
+		*ret_value = NULL;
+	return value || *ret_value || json_object_get(answer, "message") || json_object_get(answer, "detail");
 }
 
 int openai_error_read(struct openai_error *ret_error, const json_t *answer, int status)
 {
 	_cleanup_(openai_error_done) struct openai_error e = {0};
-	json_t *value = json_object_get(answer, "error");
-	bool bare =
-		status >= 400 && (json_object_get(answer, "message") || json_object_get(answer, "detail"));
-	int r = 0;
+	json_t *value;
+	int r;
 
-	if (json_is_null(value) || json_is_false(value))
-		value = NULL;
-	if (!value && !bare) {
+	if (!find(answer, status, &value)) {
 		*ret_error = e;
 		return 0;
 	}
@@ -121,7 +177,7 @@ int openai_error_read(struct openai_error *ret_error, const json_t *answer, int 
 		r = read_bare(&e, answer);
 	if (r < 0)
 		return r;
-	if (value)
+	if (value && value == json_object_get(answer, "error"))
 		e.used[0] = "error";
 	*ret_error = e;
 	e = (struct openai_error){0};
@@ -133,5 +189,6 @@ void openai_error_done(struct openai_error *error)
 	json_decref(error->error);
 	json_decref(error->details);
 	json_decref(error->filter_results);
+	json_decref(error->filters);
 	*error = (struct openai_error){0};
 }

@@ -11,7 +11,9 @@ struct openai_error {
 	json_t *error;		/* {code, type, message}: strings, each if present; or NULL: no error found */
 	json_t *details;	/* object: the other members of the error, or NULL */
 	json_t *filter_results; /* the content filter's verdicts about the prompt, or NULL */
+	json_t *filters;	/* array: the same in the Responses API's form (filter.h), or NULL */
 	bool filtered;		/* it names the content filter */
+	bool timeout;		/* it names a timeout */
 	const char *used[4];	/* static: the members of the answer that went into it; NULL-terminated unless
 				   full */
 };

@@ -19,6 +19,9 @@
  *   bits, lone surrogates, duplicate keys, a stream event that is not JSON). Numbers with a fraction or an
  *   exponent are doubles; digits beyond a double's are not counted as a loss.
  *
+ * A body that gives out a credential (answers_key) is never kept; in the other values "[credential]" stands
+ * in the credential's place.
+ *
  * It is a JSON object or array if the body is one and can be held exactly; a string with the body's text if
  * that is UTF-8 without control characters other than TAB, LF and CR; otherwise a string of base64, and
  * body_base64 is set. A JSON body that merely ends early (cut by a limit, or by the end of the connection) is
@@ -45,18 +48,21 @@ enum openai_kind {
 	OPENAI_OBJECT,	   /* every other operation of the table: JSON, or a file */
 };
 
-/* In this order: FILTERED for an error that names the content filter, whatever its status; HTTP_ERROR;
- * STREAM_ERROR; FILTERED for a choice that the filter ended; INTERRUPTED; OK. An answer that is known to be
- * filtered or failed is not "interrupted": `whole` still says that its end was not seen. */
+/* In this order: FILTERED for an error that names the content filter, whatever its status; TIMEOUT;
+ * HTTP_ERROR; STREAM_ERROR; FILTERED for a choice or an output that the filter ended; INTERRUPTED; OK. An
+ * answer that is known to be filtered or failed is not "interrupted": `whole` still says that its end was not
+ * seen. */
 enum openai_outcome {
 	OPENAI_OK,
 	OPENAI_HTTP_ERROR,   /* status 400 or above */
-	OPENAI_STREAM_ERROR, /* an error object inside an answer that began well (status below 400) */
+	OPENAI_STREAM_ERROR, /* an error object inside an answer that began well (status below 400), streamed
+			      * or not: also the error of a response or of a run that failed */
 	OPENAI_FILTERED,     /* refused or cut short by the content filter */
 	OPENAI_INTERRUPTED,  /* ended before it was whole, or not seen at all */
+	OPENAI_TIMEOUT,	     /* status 408, 504 or 524, or an error whose code or type names a timeout */
 };
 
-/* The name used in events: "ok", "http-error", "stream-error", "filtered", "interrupted". */
+/* The name used in events: "ok", "http-error", "stream-error", "filtered", "interrupted", "timeout". */
 const char *openai_outcome_name(enum openai_outcome outcome);
 
 enum openai_usage_source { OPENAI_USAGE_NONE, OPENAI_USAGE_REPORTED };
@@ -71,21 +77,25 @@ struct openai_request {
 	 * ASCII are percent-encoded. NULL if not captured, or for CONNECT. */
 	char *path;
 	char *api_version;   /* or NULL */
-	char *deployment_id; /* from the path, or on Azure v1 the model; or NULL */
-	char *model;	     /* as asked, or NULL */
-	bool stream;	     /* the body says `"stream": true` */
-	int attempt;	     /* x-stainless-retry-count, 0 if absent or not a number */
+	char *deployment_id; /* from the path, of realtime sessions from the query, or on Azure v1 the model;
+			      * or NULL */
+	char *model; /* as asked, or NULL; it may stand in the path, of realtime sessions in the query */
+	bool stream; /* the body says `"stream": true`, or its form field `true` */
+	bool answers_file; /* what is answered is a file, whatever its type */
+	bool answers_key;  /* what is answered gives out a credential */
+	int attempt;	   /* x-stainless-retry-count, 0 if absent or not a number */
 
 	/* Members of the body under the API's own names, as asked; each or NULL. */
-	json_t *messages; /* array */
-	json_t *prompt;	  /* string or array */
-	json_t *input;	  /* string or array */
-	json_t *instructions;
-	json_t *tools; /* array */
+	json_t *messages;     /* array */
+	json_t *prompt;	      /* string or array */
+	json_t *input;	      /* string or array */
+	json_t *instructions; /* string or array */
+	json_t *tools;	      /* array */
 	json_t *files; /* array of {name, file-name?, content-type?, bytes, sha256?}: parts of a multipart
 			* body that are files, or the body itself if it is one */
 	json_t *parameters; /* object, not empty: everything else of the body; also a member above, a model or
-			     * a stream that has not the type it must have; or NULL */
+			     * a stream that has not the type it must have; of a form the fields as text,
+			     * those of one name, or with a name that ends in [], as an array; or NULL */
 	json_t *body;	    /* see above; or NULL */
 	bool body_base64;   /* body is a string that holds base64 */
 	char *problem;	    /* see above; or NULL */
@@ -100,7 +110,8 @@ struct openai_response {
 	json_t *data;	       /* of embeddings, images and lists; or NULL */
 	json_t *text;	       /* of transcriptions: string; or NULL */
 	json_t *files;	       /* as in the request, of an answer that is a file: audio, content; or NULL */
-	json_t *finish_reason; /* array of strings, by choice, without those that have none; or NULL */
+	json_t *finish_reason; /* array of strings, by choice, without those that have none; of a response or
+				* a run one: its status, or why it is incomplete; or NULL */
 	json_t *usage;	       /* the API's whole usage object; or NULL */
 	enum openai_usage_source usage_source; /* REPORTED: at least one of the next three is said */
 	/* 0 .. 2^53-1; -1: not said, or not such a number */
@@ -111,7 +122,9 @@ struct openai_response {
 	double model_ms;	/* openai-processing-ms; negative: not said */
 	json_t *content_filter; /* object {prompt: [{prompt_index?, content_filter_results}], choices:
 				 * [{index, content_filter_results}]} as far as present; or NULL */
-	json_t *error;		/* {code, type, message}: strings, each if present; or NULL */
+	json_t *error;		/* {code, type, message}: strings, each if present; or NULL. An `error` of an
+				 * object that is merely looked up (a job, a video) is in `extra`: the exchange
+				 * went well. */
 	json_t *extra; /* object: other top-level keys (created, system_fingerprint, ...); `error_details`
 			* holds the error's members that `error` does not; or NULL */
 	json_t *body;  /* as in the request */

@@ -3,16 +3,15 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "openai/answer.h"
 #include "openai/body.h"
-#include "openai/error.h"
 #include "openai/exchange.h"
+#include "openai/file.h"
 #include "openai/json.h"
 #include "openai/notes.h"
 #include "openai/stream.h"
 #include "openai/text.h"
-
-/* Integers up to here survive a reader that holds numbers in a double. */
-#define TOKENS_MAX ((1LL << 53) - 1)
+#include "openai/usage.h"
 
 const char *openai_outcome_name(enum openai_outcome outcome)
 {
@@ -25,8 +24,10 @@ const char *openai_outcome_name(enum openai_outcome outcome)
 		return "stream-error";
 	case OPENAI_FILTERED:
 		return "filtered";
+	case OPENAI_TIMEOUT:
+		return "timeout";
 	case OPENAI_INTERRUPTED:
-		return "interrupted";
+		break;
 	}
 	return "interrupted";
 }
@@ -36,11 +37,13 @@ struct reading {
 	struct openai_response *resp;
 	const struct http_message *msg;
 	struct openai_notes notes;
-	bool chat;	 /* read it as a chat completion */
-	bool orphan;	 /* whether it is one can only be told from the body */
-	bool filtered;	 /* the error names the content filter */
+	enum openai_kind kind;		/* read it as that; UNKNOWN: keep it as it is */
+	bool orphan;			/* whether it is a chat completion can only be told from the body */
+	bool answers_file, answers_key; /* as in the request */
+	bool secret;			/* it does give out a credential: its bytes are not kept */
 	bool ends_early; /* what was seen of the body ends inside of it, and nothing of what was seen is
 			    lacking */
+	struct openai_verdict verdict;
 };
 
 /* Digits and at most one point: no sign, no exponent, and no locale. */
@@ -65,180 +68,6 @@ static double read_ms(const char *text)
 	return n ? (double)digits / scale[decimals] : -1;
 }
 
-static int read_tokens(const json_t *usage, const char *key, int64_t *ret_tokens, struct openai_notes *notes)
-{
-	const json_t *value = json_object_get(usage, key);
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    json_integer_value(value) > TOKENS_MAX)
-		return openai_notes_add(notes, "usage.%s is not a whole number from 0 to 2^53-1", key);
-	*ret_tokens = json_integer_value(value);
-	return 0;
-}
-
-static int take_usage(struct reading *rd, json_t *answer)
-{
-	struct openai_response *resp = rd->resp;
-	json_t *usage = json_object_get(answer, "usage");
-	if (!usage || json_is_null(usage))
-		return 0;
-	if (!json_is_object(usage))
-		return openai_notes_add(&rd->notes, "usage is not an object");
-	resp->usage = json_incref(usage);
-	json_object_del(answer, "usage");
-	int r = read_tokens(resp->usage, "prompt_tokens", &resp->prompt_tokens, &rd->notes);
-	if (r == 0)
-		r = read_tokens(resp->usage, "completion_tokens", &resp->completion_tokens, &rd->notes);
-	if (r == 0)
-		r = read_tokens(resp->usage, "total_tokens", &resp->total_tokens, &rd->notes);
-	if (resp->prompt_tokens >= 0 || resp->completion_tokens >= 0 || resp->total_tokens >= 0)
-		resp->usage_source = OPENAI_USAGE_REPORTED;
-	return r;
-}
-
-/* Sets one list of content_filter. */
-static int set_filter(struct openai_response *resp, const char *key, json_t *list)
-{
-	if (!resp->content_filter && !(resp->content_filter = json_object()))
-		return -ENOMEM;
-	return json_object_set(resp->content_filter, key, list) < 0 ? -ENOMEM : 0;
-}
-
-static int take_prompt_filter(struct reading *rd, json_t *answer)
-{
-	static const char *const keys[] = {"prompt_filter_results", "prompt_annotations"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		json_t *list = json_object_get(answer, keys[i]);
-		if (!json_is_array(list))
-			continue;
-		int r = set_filter(rd->resp, "prompt", list);
-		if (r < 0)
-			return r;
-		json_object_del(answer, keys[i]);
-		break;
-	}
-	return 0;
-}
-
-static int add_choice_filter(json_t *list, const json_t *choice)
-{
-	json_t *results = json_object_get(choice, "content_filter_results");
-	json_t *index = json_object_get(choice, "index");
-	if (!results || json_is_null(results))
-		return 0;
-	json_auto_t *entry = json_object();
-	if (!entry || (index && json_object_set(entry, "index", index) < 0) ||
-	    json_object_set(entry, "content_filter_results", results) < 0 ||
-	    json_array_append(list, entry) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
-static int read_choices(struct openai_response *resp)
-{
-	json_auto_t *filters = json_array();
-	json_auto_t *reasons = json_array();
-	int r = 0;
-
-	if (!filters || !reasons)
-		return -ENOMEM;
-	for (size_t i = 0; i < json_array_size(resp->choices); i++) {
-		json_t *choice = json_array_get(resp->choices, i);
-		json_t *reason = json_object_get(choice, "finish_reason");
-		if (json_is_string(reason) && json_array_append(reasons, reason) < 0)
-			return -ENOMEM;
-		r = add_choice_filter(filters, choice);
-		if (r < 0)
-			return r;
-	}
-	if (json_array_size(reasons))
-		resp->finish_reason = json_incref(reasons);
-	if (json_array_size(filters))
-		r = set_filter(resp, "choices", filters);
-	return r;
-}
-
-static int take_choices(struct reading *rd, json_t *answer)
-{
-	json_t *choices = json_object_get(answer, "choices");
-	if (!choices || json_is_null(choices))
-		return 0;
-	if (!json_is_array(choices))
-		return openai_notes_add(&rd->notes, "choices is not an array");
-	rd->resp->choices = json_incref(choices);
-	json_object_del(answer, "choices");
-	return read_choices(rd->resp);
-}
-
-static int take_name(struct reading *rd, json_t *answer, const char *key, char **ret_name)
-{
-	json_t *value = json_object_get(answer, key);
-	if (!value || json_is_null(value))
-		return 0;
-	int r = openai_json_name(value, ret_name);
-	if (r == -EBADMSG)
-		return json_is_string(value) && !json_string_length(value)
-			       ? 0
-			       : openai_notes_add(&rd->notes, "%s is not a name", key);
-	if (r == 0)
-		json_object_del(answer, key);
-	return r;
-}
-
-/* What the filter said of the prompt that it refused. */
-static int set_refusal(struct openai_response *resp, json_t *results)
-{
-	if (json_object_get(resp->content_filter, "prompt"))
-		return 0;
-	json_auto_t *list = json_array();
-	json_auto_t *entry = json_object();
-	if (!list || !entry || json_object_set(entry, "content_filter_results", results) < 0 ||
-	    json_array_append(list, entry) < 0)
-		return -ENOMEM;
-	return set_filter(resp, "prompt", list);
-}
-
-/* answer is left as it is if `strip` is false: it is the body to be kept. */
-static int take_error(struct reading *rd, json_t *answer, bool strip)
-{
-	_cleanup_(openai_error_done) struct openai_error error = {0};
-	int r = openai_error_read(&error, answer, rd->resp->status);
-	if (r < 0 || !error.error)
-		return r;
-	rd->resp->error = json_incref(error.error);
-	rd->filtered = error.filtered;
-	if (!strip)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(error.used) && error.used[i]; i++)
-		json_object_del(answer, error.used[i]);
-	if (error.details && json_object_set(answer, "error_details", error.details) < 0)
-		return -ENOMEM;
-	return error.filter_results ? set_refusal(rd->resp, error.filter_results) : 0;
-}
-
-static int read_answer(struct reading *rd, json_t *answer)
-{
-	struct openai_response *resp = rd->resp;
-	int r = take_error(rd, answer, true);
-	if (r == 0)
-		r = take_name(rd, answer, "id", &resp->response_id);
-	if (r == 0)
-		r = take_name(rd, answer, "model", &resp->model);
-	if (r == 0)
-		r = take_prompt_filter(rd, answer);
-	if (r == 0)
-		r = take_choices(rd, answer);
-	if (r == 0)
-		r = take_usage(rd, answer);
-	if (r == 0 && !resp->choices && !resp->error)
-		r = openai_notes_add(&rd->notes, "the body has neither choices nor an error");
-	if (json_object_size(answer))
-		resp->extra = json_incref(answer);
-	return r;
-}
-
 static bool fully_seen(const struct http_message *msg)
 {
 	return msg->missing_bytes == 0 && msg->body_total == msg->body_len;
@@ -246,16 +75,32 @@ static bool fully_seen(const struct http_message *msg)
 
 static int keep_body(struct reading *rd, json_t *exact_json)
 {
+	if (rd->secret && !exact_json)
+		return rd->msg->body_len
+			       ? openai_notes_add(&rd->notes, "the body is not recorded: it may "
+							      "hold the credential that it gives out")
+			       : 0;
 	return openai_body_keep(rd->msg, exact_json, &rd->resp->body, &rd->resp->body_base64);
 }
 
+/* Kinds, statuses and methods that go without. */
+static bool may_be_empty(const struct reading *rd)
+{
+	int status = rd->resp->status;
+	return rd->kind == OPENAI_OBJECT || rd->kind == OPENAI_REALTIME || status == 101 || status == 204 ||
+	       status == 304;
+}
+
+/* why: NULL if it is only to be said why there is nothing to read. */
 static int note_unread(struct reading *rd, const char *why)
 {
 	const char *coding = openai_body_coding(rd->msg);
-	if (!rd->chat || rd->orphan)
+	if (rd->kind == OPENAI_UNKNOWN || rd->orphan)
 		return 0;
 	if (!rd->msg->body_len) {
 		bool empty = rd->msg->end == HTTP_END_COMPLETE;
+		if (empty && may_be_empty(rd))
+			return 0;
 		return openai_notes_add(&rd->notes, "%s", empty ? "there is no body" : "no body was seen");
 	}
 	if (coding)
@@ -264,22 +109,40 @@ static int note_unread(struct reading *rd, const char *why)
 	return why ? openai_notes_add(&rd->notes, "%s", why) : 0;
 }
 
+static int hide_keys(struct reading *rd, json_t *answer)
+{
+	int r = openai_answer_hide_keys(answer, rd->answers_key);
+	rd->secret = rd->answers_key || r > 0;
+	if (r <= 0)
+		return r;
+	return openai_notes_add(&rd->notes, "a credential that the answer gives out is not recorded");
+}
+
+static int read_answer(struct reading *rd, json_t *answer, bool joined)
+{
+	return openai_answer_read(rd->resp, rd->kind, answer, joined, &rd->verdict, &rd->notes);
+}
+
 static int read_stream(struct reading *rd)
 {
 	_cleanup_(openai_stream_done) struct openai_stream stream = {0};
 	struct openai_response *resp = rd->resp;
-	int r = openai_stream_read(&stream, rd->msg, rd->chat ? OPENAI_CHAT : OPENAI_UNKNOWN, &rd->notes);
+	bool chat = rd->kind == OPENAI_CHAT || rd->kind == OPENAI_COMPLETION;
+	int r = openai_stream_read(&stream, rd->msg, rd->kind, &rd->notes);
 	if (r < 0)
 		return r;
 	resp->chunks = stream.chunks;
 	if (stream.answer) {
 		resp->first_token_ts_ns = stream.first_token_ts_ns;
 		rd->ends_early = stream.unfinished && !stream.done && fully_seen(rd->msg);
-		r = read_answer(rd, stream.answer);
+		r = read_answer(rd, stream.answer, true);
 		if (r == 0 && !stream.done && !resp->error)
-			r = openai_notes_add(&rd->notes, "the stream does not say [DONE]");
+			r = openai_notes_add(&rd->notes,
+					     chat ? "the stream does not say [DONE]"
+						  : "the stream does not say that it is complete");
 	} else {
-		r = note_unread(rd, "the stream has no chunk of a chat completion");
+		r = note_unread(rd, chat ? "the stream has no chunk of a chat completion"
+					 : "the stream has no event of an answer");
 	}
 	if (r == 0 && (!stream.answer || stream.inexact))
 		r = keep_body(rd, NULL);
@@ -294,6 +157,30 @@ static bool says_chat(const json_t *answer)
 	       json_is_array(json_object_get(answer, "choices"));
 }
 
+/* Text and lists are what some operations answer with; they are kept as they are. */
+static bool is_as_good(const struct reading *rd, const json_t *value)
+{
+	return rd->kind == OPENAI_OBJECT &&
+	       (value ? json_is_array(value) : rd->resp->status < 400 && openai_file_is_text(rd->msg));
+}
+
+/* A body that is no JSON object, or of which none is expected. */
+static int keep_whole(struct reading *rd, const struct openai_json *json)
+{
+	const struct http_message *msg = rd->msg;
+	json_t *value = json->value;
+	int r = keep_body(rd, json->flaws ? NULL : value);
+	if (r == 0)
+		r = openai_answer_look(rd->resp, value, &rd->verdict);
+	if (r == 0)
+		r = note_unread(rd, NULL);
+	if (r < 0 || rd->kind == OPENAI_UNKNOWN || !msg->body_len || openai_body_coding(msg) ||
+	    is_as_good(rd, value))
+		return r;
+	return value ? openai_notes_add(&rd->notes, "the body is not a JSON object")
+		     : openai_json_note(&rd->notes, "the body", json->flaws, json->offset);
+}
+
 static int read_json(struct reading *rd)
 {
 	struct openai_json json;
@@ -301,27 +188,60 @@ static int read_json(struct reading *rd)
 	if (r < 0)
 		return r;
 	json_auto_t *value = json.value;
-	rd->resp->chunks = rd->msg->reads;
-	rd->ends_early = (json.flaws & JSON_CUT) && rd->msg->body_len && fully_seen(rd->msg) && rd->chat &&
-			 !rd->orphan;
-
-	bool chat = rd->chat && (!rd->orphan || says_chat(value));
-	if (!chat || !json_is_object(value)) {
-		r = keep_body(rd, json.flaws ? NULL : value);
-		if (r == 0)
-			r = take_error(rd, value, false);
-		if (r == 0)
-			r = note_unread(rd, NULL);
-		if (r < 0 || !chat || !rd->msg->body_len || openai_body_coding(rd->msg))
-			return r;
-		return value ? openai_notes_add(&rd->notes, "the body is not a JSON object")
-			     : openai_json_note(&rd->notes, "the body", json.flaws, json.offset);
-	}
+	if (rd->orphan && !says_chat(value))
+		rd->kind = OPENAI_UNKNOWN;
+	rd->ends_early = (json.flaws & JSON_CUT) && rd->msg->body_len && fully_seen(rd->msg) &&
+			 rd->kind != OPENAI_UNKNOWN && !rd->orphan;
+	r = hide_keys(rd, value);
+	if (r < 0)
+		return r;
+	if (rd->kind == OPENAI_UNKNOWN || !json_is_object(value))
+		return keep_whole(rd, &json);
 	if (json.flaws & JSON_INEXACT)
 		r = keep_body(rd, NULL);
 	if (r == 0)
 		r = openai_json_note(&rd->notes, "the body", json.flaws, json.offset);
-	return r == 0 ? read_answer(rd, value) : r;
+	return r == 0 ? read_answer(rd, value, false) : r;
+}
+
+static bool is_json_type(const struct http_message *msg)
+{
+	return http_message_is_type(msg, "application/json") || http_message_is_type(msg, "text/json") ||
+	       http_message_is_type(msg, "application/problem+json");
+}
+
+static bool is_file(const struct reading *rd)
+{
+	if (rd->kind == OPENAI_UNKNOWN || rd->resp->status >= 400 || !rd->msg->body_total)
+		return false;
+	if (rd->answers_file || rd->kind == OPENAI_SPEECH)
+		return rd->answers_file || (!is_json_type(rd->msg) && !openai_file_is_text(rd->msg));
+	return !openai_body_must_be_json(rd->kind) && openai_file_is_type(rd->msg);
+}
+
+/* Transcriptions come as text or as subtitles, too. */
+static int read_text(struct reading *rd)
+{
+	struct openai_response *resp = rd->resp;
+	int r = note_unread(rd, NULL);
+	if (r == 0)
+		r = openai_body_keep(rd->msg, NULL, &resp->text, &resp->body_base64);
+	if (r < 0 || !resp->body_base64)
+		return r;
+	resp->body = TAKE_PTR(resp->text);
+	return openai_body_coding(rd->msg) ? 0 : openai_notes_add(&rd->notes, "the body is not text");
+}
+
+static int read_plain(struct reading *rd)
+{
+	rd->resp->chunks = rd->msg->reads;
+	if (is_file(rd)) {
+		int r = note_unread(rd, NULL);
+		return r == 0 ? openai_file_add_body(&rd->resp->files, rd->msg) : r;
+	}
+	if (rd->kind == OPENAI_TRANSCRIPT && rd->resp->status < 400 && openai_file_is_text(rd->msg))
+		return read_text(rd);
+	return read_json(rd);
 }
 
 /* An event stream by its type and looks; of a proxy's JSON error under that type the looks count. */
@@ -331,6 +251,8 @@ static bool is_stream(const struct reading *rd, const struct openai_request *req
 	const uint8_t *p = msg->body;
 	size_t i = 0;
 
+	if (rd->answers_file && msg->status < 400)
+		return false;
 	if (openai_stream_detect(msg))
 		return !req || req->stream || http_message_is_type(msg, "text/event-stream");
 	while (i < msg->body_len && strchr(" \t\r\n", p[i]) && p[i])
@@ -343,8 +265,10 @@ static enum openai_outcome judge(const struct reading *rd)
 {
 	const struct openai_response *resp = rd->resp;
 
-	if (rd->filtered)
+	if (rd->verdict.filtered)
 		return OPENAI_FILTERED;
+	if (rd->verdict.timeout || resp->status == 408 || resp->status == 504 || resp->status == 524)
+		return OPENAI_TIMEOUT;
 	if (resp->status >= 400)
 		return OPENAI_HTTP_ERROR;
 	if (resp->error)
@@ -372,13 +296,11 @@ static int read_all(struct reading *rd, const struct openai_request *req)
 
 	resp->status = msg->status;
 	resp->model_ms = read_ms(http_message_header(msg, "openai-processing-ms"));
-	resp->prompt_tokens = resp->completion_tokens = resp->total_tokens = -1;
-	resp->cached_tokens = resp->reasoning_tokens = -1;
-	resp->prompt_audio_tokens = resp->completion_audio_tokens = -1;
+	openai_usage_init(resp);
 	resp->whole = msg->end == HTTP_END_COMPLETE;
 	int r = openai_body_note_missing(&rd->notes, msg);
 	if (r == 0)
-		r = is_stream(rd, req) ? read_stream(rd) : read_json(rd);
+		r = is_stream(rd, req) ? read_stream(rd) : read_plain(rd);
 	if (r == 0)
 		r = model_from_header(rd);
 	if (rd->ends_early)
@@ -394,8 +316,10 @@ int openai_response_new(struct openai_response **ret_resp, const struct openai_r
 	struct reading rd = {
 		.resp = resp,
 		.msg = msg,
-		.chat = !req || req->kind == OPENAI_CHAT,
+		.kind = req ? req->kind : OPENAI_CHAT,
 		.orphan = !req,
+		.answers_file = req && req->answers_file,
+		.answers_key = req && req->answers_key,
 	};
 
 	if (!resp)

@@ -9,8 +9,9 @@
 #include "base/macro.h"
 
 /* A DNS name has at most 253 characters; zone identifiers and gateways' names get room to spare. */
-#define HOST_MAX    512
-#define VERSION_MAX 64
+#define HOST_MAX   512
+#define WORD_MAX   64
+#define NAME_SIGNS "-._:/@+"
 
 struct slice {
 	const char *p;
@@ -138,23 +139,23 @@ static int path_copy(char **ret_path, struct slice path)
 	return 0;
 }
 
-/* A version is a date or a word. Anything else might be a credential that slipped in through a malformed
- * query. */
-static bool is_version(const char *p, size_t len)
+/* A version is a date or a word, and so, with some signs more, are the names of models and deployments.
+ * Anything else might be a credential that slipped in through a malformed query. */
+static bool is_word(const char *p, size_t len, const char *signs)
 {
-	if (len == 0 || len > VERSION_MAX)
+	if (len == 0 || len > WORD_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if (!((p[i] >= 'a' && p[i] <= 'z') || (p[i] >= 'A' && p[i] <= 'Z') ||
-		      (p[i] >= '0' && p[i] <= '9') || p[i] == '-' || p[i] == '.' || p[i] == '_'))
+		      (p[i] >= '0' && p[i] <= '9') || (p[i] && strchr(signs, p[i]))))
 			return false;
 	return true;
 }
 
-/* 0; -ENODATA: the query has none; -EBADMSG: not a version; -ENOMEM. */
-static int api_version_read(char **ret_version, struct slice query)
+/* The first parameter of that name ("name="). 0; -ENODATA: the query has none; -EBADMSG: not a word; -ENOMEM.
+ */
+static int parameter_read(char **ret_value, struct slice query, const char *name, const char *signs)
 {
-	static const char name[] = "api-version=";
 	const char *end = query.p + query.len;
 
 	for (const char *p = query.p; p < end;) {
@@ -168,13 +169,25 @@ static int api_version_read(char **ret_version, struct slice query)
 		if (!value)
 			return -ENOMEM;
 		ssize_t n = openai_percent_decode(item.p + strlen(name), item.len - strlen(name), value);
-		if (n < 0 || !is_version(value, (size_t)n))
+		if (n < 0 || !is_word(value, (size_t)n, signs))
 			return -EBADMSG;
 		value[n] = 0;
-		*ret_version = TAKE_PTR(value);
+		*ret_value = TAKE_PTR(value);
 		return 0;
 	}
 	return -ENODATA;
+}
+
+static int query_read(struct openai_target *t, struct slice query)
+{
+	int r = parameter_read(&t->api_version, query, "api-version=", "-._");
+	if (r == -EBADMSG)
+		t->problem = "api-version is not a version";
+	if (r != -ENOMEM)
+		r = parameter_read(&t->query_model, query, "model=", NAME_SIGNS);
+	if (r != -ENOMEM)
+		r = parameter_read(&t->query_deployment, query, "deployment=", NAME_SIGNS);
+	return r == -ENOMEM ? r : 0;
 }
 
 static struct slice host_field(const struct http_message *msg, bool *ret_repeated)
@@ -210,10 +223,7 @@ static int rest_read(struct openai_target *t, struct slice rest)
 	const char *hash = memchr(query.p, '#', query.len);
 	if (hash)
 		query.len = (size_t)(hash - query.p);
-	r = api_version_read(&t->api_version, query);
-	if (r == -EBADMSG)
-		t->problem = "api-version is not a version";
-	return r == -ENOMEM ? r : 0;
+	return query_read(t, query);
 }
 
 int openai_target_read(struct openai_target *ret_target, const struct http_message *msg)
@@ -251,5 +261,7 @@ void openai_target_done(struct openai_target *target)
 	free(target->backend);
 	free(target->path);
 	free(target->api_version);
+	free(target->query_model);
+	free(target->query_deployment);
 	*target = (struct openai_target){0};
 }

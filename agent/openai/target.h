@@ -19,6 +19,11 @@ struct openai_target {
 	char *path;
 	char *api_version;
 
+	/* Owned: the query's `model` and `deployment`, which is where realtime sessions say them; NULL if
+	 * they are not there or do not look like such a name. */
+	char *query_model;
+	char *query_deployment;
+
 	const char *problem; /* static, or NULL */
 };
 
