@@ -260,6 +260,8 @@ void event_put_body(struct json_text *w, const struct http_message *msg)
 {
 	char sum[SHA256_HEX_LEN];
 	json_text_uint(w, "body-bytes", msg->body_total);
+	if (msg->decoded)
+		json_text_uint(w, "coded-bytes", msg->coded_total);
 	if (sha256_text(msg, sum))
 		json_text_string(w, "body-sha256", sum);
 	json_text_string(w, "content-type", http_message_header(msg, "content-type"));
@@ -315,25 +317,28 @@ static const char *end_name(const struct http_message *msg)
 
 /* NULL: nothing is missing. The first cause counts: what was not captured explains an odd end, not the
  * reverse. */
-static const char *incomplete_reason(const struct http_message *msg, bool whole)
+static const char *incomplete_reason(const struct http_message *msg, bool whole, bool cut)
 {
 	if (msg->missing_bytes)
 		return gap_name(msg->missing_reason);
 	if (!ended_whole(msg, whole))
 		return end_name(msg);
-	return msg->body_total > msg->body_len ? "max-body" : NULL;
+	if (cut)
+		return "max-body";
+	return msg->unknown_headers ? "unknown-headers" : NULL;
 }
 
-void event_put_capture(struct json_text *w, const struct http_message *msg, bool whole)
+void event_put_capture(struct json_text *w, const struct http_message *msg, bool whole, bool as_files)
 {
-	const char *reason = incomplete_reason(msg, whole);
+	bool cut = !as_files && msg->body_total > msg->body_len;
+	const char *reason = incomplete_reason(msg, whole, cut);
 	char sum[SHA256_HEX_LEN];
 
 	json_text_open(w, "capture", '{');
 	json_text_bool(w, "complete", !reason);
 	json_text_uint(w, "missing-bytes", msg->missing_bytes);
 	json_text_string(w, "reason", reason);
-	if (msg->body_total > msg->body_len) {
+	if (cut) {
 		json_text_open(w, "truncated", '[');
 		json_text_open(w, NULL, '{');
 		json_text_string(w, "path", "/body");
@@ -385,6 +390,10 @@ void event_put_problem(struct json_text *w, const struct http_message *msg, bool
 	const char *parts[] = {
 		msg->problem,
 		end_problem(msg, whole),
+		msg->unknown_headers
+			? "header fields are missing: they refer to a part of the compression table "
+			  "that was not captured"
+			: NULL,
 		body_problem,
 		w->replaced ? "text that is not UTF-8 is given with U+FFFD in place of the bad bytes" : NULL,
 		w->flattened ? "values nested too deep are given as JSON text" : NULL,

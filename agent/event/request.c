@@ -8,20 +8,26 @@
 static const char *const request_headers[] = {
 	"accept",
 	"accept-encoding",
+	"aoai-evals",
+	"azureml-model-deployment",
 	"content-encoding",
 	"content-length",
 	"content-type",
 	"expect",
+	"extra-parameters",
 	"host",
+	"idempotency-key",
 	"openai-beta",
 	"openai-organization",
 	"openai-project",
 	"traceparent",
 	"tracestate",
 	"transfer-encoding",
+	"upgrade",
 	"user-agent",
 	"x-client-request-id",
 	"x-ms-client-request-id",
+	"x-ms-oai-image-generation-deployment",
 	"x-ms-useragent",
 	"x-request-id",
 	"x-stainless-*",
@@ -35,13 +41,17 @@ static void put_request(struct json_text *w, const struct event_context *ctx, co
 	json_text_bool(w, "stream", req->stream);
 	event_put_who(w, ctx);
 	json_text_int(w, "attempt", req->attempt);
-	event_put_capture(w, msg, false);
+	event_put_capture(w, msg, false, req->files && !req->body);
 
 	json_text_string(w, "method", msg->method);
 	event_put_path(w, req->path);
 	event_put_headers(w, msg, request_headers, ARRAY_SIZE(request_headers));
 	event_put_body(w, msg);
+	json_text_value(w, "instructions", req->instructions);
 	json_text_value(w, "messages", req->messages);
+	json_text_value(w, "prompt", req->prompt);
+	json_text_value(w, "input", req->input);
+	json_text_value(w, "files", req->files);
 	json_text_value(w, "tools", req->tools);
 	json_text_value(w, "parameters", req->parameters);
 	event_put_raw_body(w, req->body, req->body_base64);

@@ -53,6 +53,10 @@ static void put_usage(struct json_text *w, const struct openai_response *resp)
 	put_tokens(w, "prompt_tokens", resp->prompt_tokens);
 	put_tokens(w, "completion_tokens", resp->completion_tokens);
 	put_tokens(w, "total_tokens", resp->total_tokens);
+	put_tokens(w, "cached_tokens", resp->cached_tokens);
+	put_tokens(w, "reasoning_tokens", resp->reasoning_tokens);
+	put_tokens(w, "prompt_audio_tokens", resp->prompt_audio_tokens);
+	put_tokens(w, "completion_audio_tokens", resp->completion_audio_tokens);
 	json_text_value(w, "usage", resp->usage);
 	json_text_string(w, "usage-source",
 			 resp->usage_source == OPENAI_USAGE_REPORTED ? "reported" : "none");
@@ -64,6 +68,10 @@ static void put_answer(struct json_text *w, const struct openai_response *resp)
 {
 	json_text_string(w, "response-id", resp->response_id);
 	json_text_value(w, "choices", resp->choices);
+	json_text_value(w, "output", resp->output);
+	json_text_value(w, "data", resp->data);
+	json_text_value(w, "text", resp->text);
+	json_text_value(w, "files", resp->files);
 	json_text_value(w, "finish-reason", resp->finish_reason);
 	put_usage(w, resp);
 	json_text_value(w, "content-filter", resp->content_filter);
@@ -83,7 +91,7 @@ static void put_response(struct json_text *w, const struct event_context *ctx, c
 	event_put_who(w, ctx);
 	if (req)
 		json_text_int(w, "attempt", req->attempt);
-	event_put_capture(w, msg, resp->whole);
+	event_put_capture(w, msg, resp->whole, resp->files && !resp->body);
 
 	/* An operation without a name is told by its path. */
 	if (req && strcmp(req->operation, "Unknown") == 0)

@@ -235,6 +235,83 @@ static void put_message(struct page *p, size_t i, const json_t *message)
 	put_calls(p, message);
 }
 
+/* In a few words what a value is (sink/pretty.h). */
+static void put_words(struct page *p, const json_t *value,
+		      int (*words)(struct buf *plain, const json_t *value))
+{
+	struct buf text;
+	buf_init(&text, MAX_CONTENT);
+	if (p->r == 0)
+		p->r = words(&text, value);
+	if (text.len)
+		put_block(p, (const char *)text.data, text.len);
+	buf_done(&text);
+}
+
+static void put_name(struct page *p, const char *name)
+{
+	put(p, "  ");
+	put(p, name);
+	put(p, "\n");
+}
+
+static void put_files(struct page *p, const json_t *event)
+{
+	const json_t *files = pretty_get(event, "files", JSON_ARRAY), *file;
+	size_t i;
+
+	if (json_array_size(files))
+		put_name(p, "files");
+	json_array_foreach (files, i, file)
+		put_words(p, file, pretty_file);
+}
+
+/* Any of these members that there are, with their names. */
+static void put_payloads(struct page *p, const json_t *event, const char *const *names, size_t n_names)
+{
+	for (size_t i = 0; i < n_names; i++) {
+		const json_t *payload = json_object_get(event, names[i]);
+		if (!payload)
+			continue;
+		put_name(p, names[i]);
+		put_json(p, payload);
+	}
+}
+
+/* One item of a response's input or output. */
+static void put_item(struct page *p, size_t i, const json_t *item)
+{
+	if (json_object_get(item, "role")) {
+		put_message(p, i, item);
+		return;
+	}
+	char number[32];
+	snprintf(number, sizeof(number), "  [%zu]", i + 1);
+	put(p, number);
+	put_value(p, " ", json_object_get(item, "type"));
+	put_value(p, "  ", json_object_get(item, "name"));
+	put_value(p, "  answers ", json_object_get(item, "call_id"));
+	put(p, "\n");
+	const json_t *arguments = pretty_get(item, "arguments", JSON_STRING);
+	if (!arguments)
+		arguments = pretty_get(item, "output", JSON_STRING);
+	put_json(p, arguments ? arguments : item);
+}
+
+static void put_items(struct page *p, const json_t *event, const char *name)
+{
+	const json_t *items = json_object_get(event, name), *item;
+	size_t i;
+
+	if (!json_is_object(json_array_get(items, 0))) {
+		put_payloads(p, event, &name, 1);
+		return;
+	}
+	put_name(p, name);
+	json_array_foreach (items, i, item)
+		put_item(p, i, item);
+}
+
 static void put_tools(struct page *p, const json_t *tools)
 {
 	size_t i;
@@ -259,7 +336,8 @@ static void put_tools(struct page *p, const json_t *tools)
 
 static void put_request(struct page *p, const json_t *event)
 {
-	static const char *const payloads[] = {"instructions", "prompt", "input", "body", "body-base64"};
+	static const char *const said[] = {"instructions", "prompt"}, *const bodies[] = {"body",
+											 "body-base64"};
 	const json_t *messages = pretty_get(event, "messages", JSON_ARRAY);
 	const json_t *tools = pretty_get(event, "tools", JSON_ARRAY), *message;
 	size_t i;
@@ -276,15 +354,10 @@ static void put_request(struct page *p, const json_t *event)
 	json_array_foreach (messages, i, message) {
 		put_message(p, i, message);
 	}
-	for (i = 0; i < ARRAY_SIZE(payloads); i++) {
-		const json_t *payload = json_object_get(event, payloads[i]);
-		if (!payload)
-			continue;
-		put(p, "  ");
-		put(p, payloads[i]);
-		put(p, "\n");
-		put_json(p, payload);
-	}
+	put_payloads(p, event, said, ARRAY_SIZE(said));
+	put_items(p, event, "input");
+	put_files(p, event);
+	put_payloads(p, event, bodies, ARRAY_SIZE(bodies));
 	if (json_array_size(tools) == 0)
 		return;
 	heading(p, "Tools", json_array_size(tools));
@@ -332,6 +405,8 @@ static void put_numbers(struct page *p, const json_t *event)
 	put_value(p, " + ", json_object_get(event, "completion_tokens"));
 	put(p, json_object_get(event, "completion_tokens") ? " completion" : "");
 	put_value(p, " = ", json_object_get(event, "total_tokens"));
+	put_value(p, "  cached ", json_object_get(event, "cached_tokens"));
+	put_value(p, "  reasoning ", json_object_get(event, "reasoning_tokens"));
 	put_value(p, "  ", json_object_get(event, "usage-source"));
 	put(p, "\n");
 
@@ -344,9 +419,22 @@ static void put_numbers(struct page *p, const json_t *event)
 	put(p, "\n");
 }
 
+/* Vectors and images say nothing to a reader; the items of a list do. */
+static void put_data(struct page *p, const json_t *event)
+{
+	const json_t *data = json_object_get(event, "data"), *first = json_array_get(data, 0);
+
+	if (!data)
+		return;
+	put_name(p, "data");
+	put_words(p, data, pretty_data);
+	if (!json_object_get(first, "embedding") && !json_object_get(first, "b64_json"))
+		put_json(p, data);
+}
+
 static void put_response(struct page *p, const json_t *event)
 {
-	static const char *const payloads[] = {"output", "data", "body", "body-base64"};
+	static const char *const payloads[] = {"text", "body", "body-base64"}, *const others[] = {"response"};
 	const json_t *choices = pretty_get(event, "choices", JSON_ARRAY), *choice;
 	const json_t *outcome = pretty_get(event, "outcome", JSON_STRING);
 	bool ok = outcome && strcmp(json_string_value(outcome), "ok") == 0;
@@ -372,15 +460,12 @@ static void put_response(struct page *p, const json_t *event)
 	json_array_foreach (choices, i, choice) {
 		put_choice(p, choice);
 	}
-	for (i = 0; i < ARRAY_SIZE(payloads); i++) {
-		const json_t *payload = json_object_get(event, payloads[i]);
-		if (!payload)
-			continue;
-		put(p, "  ");
-		put(p, payloads[i]);
-		put(p, "\n");
-		put_json(p, payload);
-	}
+	put_items(p, event, "output");
+	put_data(p, event);
+	put_payloads(p, event, payloads, ARRAY_SIZE(payloads));
+	put_files(p, event);
+	if (!json_array_size(choices) && !json_object_get(event, "output"))
+		put_payloads(p, event, others, ARRAY_SIZE(others));
 }
 
 static void bytes(struct page *p, const json_t *event, const char *key, const char *direction)

@@ -8,6 +8,7 @@
 
 /* A preview needs no more of a message, however wide the terminal. */
 #define MAX_PREVIEW 4096
+#define MAX_ITEMS   4 /* choices, files */
 #define INDENT	    "    "
 
 /* One line under construction; the first error sticks, so that a caller checks once, at its end. */
@@ -79,47 +80,6 @@ static void end_line(struct block *b)
 		b->r = pretty_limit(b->out, b->line, b->width);
 	put(b, "\n");
 	b->line = b->out->len;
-}
-
-/* Appends up to plain's ceiling. */
-static int append_some(struct buf *plain, const char *text, size_t len)
-{
-	return buf_append(plain, text, MIN(len, plain->max - plain->len));
-}
-
-static int append_part(struct buf *plain, const json_t *part)
-{
-	const json_t *text = text_of(part, "text"), *type = text_of(part, "type");
-	int r = 0;
-	if (!text)
-		text = text_of(part, "refusal");
-	if (json_is_string(part))
-		text = part;
-	if (plain->len)
-		r = append_some(plain, "\n", 1);
-	if (r == 0 && text)
-		return append_some(plain, json_string_value(text), json_string_length(text));
-	if (r == 0)
-		r = append_some(plain, "[", 1);
-	if (r == 0 && type)
-		r = append_some(plain, json_string_value(type), json_string_length(type));
-	return r < 0 ? r : append_some(plain, "]", 1);
-}
-
-int pretty_content(struct buf *plain, const json_t *content)
-{
-	size_t i;
-	const json_t *part;
-	int r = 0;
-
-	if (json_is_string(content))
-		return append_some(plain, json_string_value(content), json_string_length(content));
-	if (json_is_object(content))
-		return append_part(plain, content);
-	json_array_foreach (content, i, part)
-		if (r == 0 && plain->len < plain->max)
-			r = append_part(plain, part);
-	return r;
 }
 
 /* "hmac-sha256:1a2b3c4d..." to "1a2b3c4d". */
@@ -232,31 +192,34 @@ static void put_buf(struct block *b, const char *mark, const char *sgr, const st
 		put_text(b, mark, sgr, (const char *)text->data, text->len);
 }
 
-static const json_t *last_question(const json_t *event)
+/* A member that is text, or JSON of a shape that is not known here. */
+static void put_body(struct block *b, const json_t *event, const char *key, const char *mark, const char *sgr)
 {
-	static const char *const keys[] = {"prompt", "input", "instructions"};
-	const json_t *messages = pretty_get(event, "messages", JSON_ARRAY);
-	for (size_t i = json_array_size(messages); i-- > 0;) {
-		const json_t *message = json_array_get(messages, i), *role = text_of(message, "role");
-		if (role && strcmp(json_string_value(role), "user") == 0)
-			return json_object_get(message, "content");
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (json_object_get(event, keys[i]))
-			return json_object_get(event, keys[i]);
-	return NULL;
-}
-
-/* A body that is kept as it is: text, or JSON of a shape that is not known here. */
-static void put_body(struct block *b, const json_t *event, const char *mark, const char *sgr)
-{
-	const json_t *body = json_object_get(event, "body");
+	const json_t *body = json_object_get(event, key);
 	if (!body || json_is_null(body))
 		return;
 	put(b, INDENT);
 	paint(b, sgr, mark);
 	if (b->r == 0)
 		b->r = pretty_value(b->out, body, b->width);
+	end_line(b);
+}
+
+static bool is_unknown(const json_t *event)
+{
+	const json_t *operation = text_of(event, "operation");
+	return operation && strcmp(json_string_value(operation), "Unknown") == 0;
+}
+
+static void put_target(struct block *b, const json_t *event)
+{
+	const json_t *method = text_of(event, "method"), *path = text_of(event, "path");
+	if (!method || !path)
+		return;
+	put(b, INDENT);
+	paint(b, PRETTY_CYAN, "> ");
+	put_value(b, "", method, 12);
+	put_value(b, " ", path, b->width);
 	end_line(b);
 }
 
@@ -267,7 +230,7 @@ static void put_operation(struct block *b, const json_t *event)
 
 	put(b, INDENT);
 	paint_value(b, PRETTY_BOLD, operation, 40);
-	if (operation && strcmp(json_string_value(operation), "Unknown") == 0) {
+	if (is_unknown(event)) {
 		put_value(b, " ", text_of(event, "method"), 12);
 		put_value(b, " ", text_of(event, "path"), 60);
 	}
@@ -306,52 +269,41 @@ static void put_problem(struct block *b, const json_t *event)
 	end_line(b);
 }
 
-static void put_request(struct block *b, const json_t *event)
+/* Something that is not text in the events: what it is, in a few words. */
+static void put_words(struct block *b, const char *mark, const char *sgr, const json_t *value,
+		      int (*words)(struct buf *plain, const json_t *value))
 {
 	struct buf text;
-	put_head(b, event, "\xe2\x86\x92", PRETTY_CYAN);
-	put_operation(b, event);
 	buf_init(&text, MAX_PREVIEW);
 	if (b->r == 0)
-		b->r = pretty_content(&text, last_question(event));
-	put_buf(b, "> ", PRETTY_CYAN, &text);
+		b->r = words(&text, value);
+	put_buf(b, mark, sgr, &text);
 	buf_done(&text);
-	put_body(b, event, "> ", PRETTY_CYAN);
 }
 
-static int append_call(struct buf *text, const json_t *call)
+static void put_files(struct block *b, const json_t *event, const char *mark, const char *sgr)
 {
-	const json_t *function = pretty_get(call, "function", JSON_OBJECT);
-	const json_t *name = text_of(function ? function : call, "name");
-	const json_t *arguments = text_of(function ? function : call, "arguments");
-	if (!name)
-		return 0;
-	int r = append_some(text, text->len ? " \xe2\x9a\x99 " : "\xe2\x9a\x99 ", text->len ? 5 : 4);
-	if (r == 0)
-		r = append_some(text, json_string_value(name), json_string_length(name));
-	if (r == 0)
-		r = append_some(text, "(", 1);
-	if (r == 0 && arguments)
-		r = append_some(text, json_string_value(arguments), json_string_length(arguments));
-	return r < 0 ? r : append_some(text, ")", 1);
-}
-
-static int append_answer(struct buf *text, const json_t *item)
-{
-	const json_t *message = pretty_get(item, "message", JSON_OBJECT), *content, *call;
 	size_t i;
-	if (!message)
-		message = item;
-	content = json_object_get(message, "content");
-	if (!content || json_is_null(content))
-		content = json_object_get(message, "refusal");
-	if (!content || json_is_null(content))
-		content = json_object_get(message, "text");
-	int r = pretty_content(text, content);
-	json_array_foreach (pretty_get(message, "tool_calls", JSON_ARRAY), i, call)
-		if (r == 0)
-			r = append_call(text, call);
-	return r < 0 ? r : append_call(text, message);
+	const json_t *file;
+	json_array_foreach (pretty_get(event, "files", JSON_ARRAY), i, file) {
+		if (i == MAX_ITEMS)
+			break;
+		put_words(b, mark, sgr, file, pretty_file);
+	}
+}
+
+static void put_request(struct block *b, const json_t *event)
+{
+	put_head(b, event, "\xe2\x86\x92", PRETTY_CYAN);
+	put_operation(b, event);
+	size_t start = b->out->len;
+	put_words(b, "> ", PRETTY_CYAN, event, pretty_question);
+	put_files(b, event, "> ", PRETTY_CYAN);
+	put_body(b, event, "body", "> ", PRETTY_CYAN);
+	if (b->out->len == start)
+		put_body(b, event, "parameters", "> ", PRETTY_CYAN);
+	if (b->out->len == start && !is_unknown(event))
+		put_target(b, event);
 }
 
 static void put_answers(struct block *b, const json_t *event)
@@ -361,19 +313,17 @@ static void put_answers(struct block *b, const json_t *event)
 		size_t i;
 		const json_t *item;
 		json_array_foreach (pretty_get(event, keys[k], JSON_ARRAY), i, item) {
-			struct buf text;
-			if (i == 4) {
+			if (i == MAX_ITEMS) {
 				put(b, INDENT "< (more with oaitap show)");
 				end_line(b);
 				break;
 			}
-			buf_init(&text, MAX_PREVIEW);
-			if (b->r == 0)
-				b->r = append_answer(&text, item);
-			put_buf(b, "< ", PRETTY_GREEN, &text);
-			buf_done(&text);
+			put_words(b, "< ", PRETTY_GREEN, item, pretty_item);
 		}
 	}
+	put_words(b, "< ", PRETTY_GREEN, json_object_get(event, "text"), pretty_content);
+	put_words(b, "< ", PRETTY_GREEN, json_object_get(event, "data"), pretty_data);
+	put_files(b, event, "< ", PRETTY_GREEN);
 }
 
 static void put_tokens(struct block *b, const json_t *event)
@@ -448,8 +398,11 @@ static void put_response(struct block *b, const json_t *event)
 	put_finish(b, event);
 	end_line(b);
 	put_error(b, event);
+	size_t start = b->out->len;
 	put_answers(b, event);
-	put_body(b, event, "< ", PRETTY_GREEN);
+	put_body(b, event, "body", "< ", PRETTY_GREEN);
+	if (b->out->len == start && !json_object_get(event, "error"))
+		put_body(b, event, "response", "< ", PRETTY_GREEN);
 }
 
 static void put_bytes(struct block *b, const json_t *event, const char *key, const char *direction)

@@ -69,6 +69,14 @@ int pretty_who(struct buf *out, const json_t *identity, unsigned int max);
  * text), not neutralised, at most up to plain's ceiling, where it stops silently. 0; -ENOMEM. */
 int pretty_content(struct buf *plain, const json_t *content);
 
+/* The same for other parts of an event; any value, and none, will do. The question: what the user said last,
+ * of messages, prompt or input. An item: one of choices or of output, with its tool calls. Of data and of a
+ * file what they are: "[2 embeddings, 1536 dimensions]", "[file: a.wav, audio/wav, 34.1 KB]". */
+int pretty_question(struct buf *plain, const json_t *event);
+int pretty_item(struct buf *plain, const json_t *item);
+int pretty_data(struct buf *plain, const json_t *data);
+int pretty_file(struct buf *plain, const json_t *file);
+
 /* json_object_get() that gives NULL for values of another type. */
 const json_t *pretty_get(const json_t *object, const char *key, json_type type);
 

@@ -227,11 +227,11 @@ static void test_unknown(void **state)
 		{"", NULL, NULL, false},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_fx_ struct fx fx = fx_request("/v1/embeddings?key=SECRET", cases[i].body);
+		_cleanup_fx_ struct fx fx = fx_request("/v1/unheard?key=SECRET", cases[i].body);
 		_cleanup_req_ struct openai_request *req = fx_read_request(&fx);
 		assert_int_equal(req->kind, OPENAI_UNKNOWN);
 		assert_text(req->operation, "Unknown");
-		assert_text(req->path, "/v1/embeddings");
+		assert_text(req->path, "/v1/unheard");
 		assert_text(req->model, cases[i].model);
 		assert_json(req->body, cases[i].kept);
 		assert_int_equal(req->body_base64, cases[i].base64);
@@ -248,7 +248,7 @@ static void test_binary(void **state)
 	uint8_t bytes[256];
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)i;
-	_cleanup_fx_ struct fx fx = fx_request("/v1/files", "");
+	_cleanup_fx_ struct fx fx = fx_request("/v1/unheard", "");
 	fx_body(&fx, bytes, sizeof(bytes));
 	_cleanup_req_ struct openai_request *req = fx_read_request(&fx);
 	assert_true(req->body_base64);
