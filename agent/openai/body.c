@@ -76,15 +76,19 @@ int openai_body_keep(const struct http_message *msg, json_t *exact_json, json_t 
 
 int openai_body_note_missing(struct openai_notes *notes, const struct http_message *msg)
 {
-	int r = 0;
-	if (msg->missing_bytes)
-		r = openai_notes_add(
-			notes, "%llu bytes of the message were not captured, what is recorded may lack them",
-			(unsigned long long)msg->missing_bytes);
-	if (r == 0 && msg->body_total > msg->body_len)
-		r = openai_notes_add(notes, "only the first %llu of the body's %llu bytes were kept",
-				     (unsigned long long)msg->body_len, (unsigned long long)msg->body_total);
-	return r;
+	if (!msg->missing_bytes)
+		return 0;
+	return openai_notes_add(notes,
+				"%llu bytes of the message were not captured, what is recorded may lack them",
+				(unsigned long long)msg->missing_bytes);
+}
+
+int openai_body_note_cut(struct openai_notes *notes, const struct http_message *msg)
+{
+	if (msg->body_total <= msg->body_len)
+		return 0;
+	return openai_notes_add(notes, "only the first %llu of the body's %llu bytes were kept",
+				(unsigned long long)msg->body_len, (unsigned long long)msg->body_total);
 }
 
 const char *openai_body_coding(const struct http_message *msg)

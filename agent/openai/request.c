@@ -158,7 +158,9 @@ static int note_unread(const struct openai_request *req, const struct http_messa
 static int read_json(struct openai_request *req, const struct http_message *msg, struct openai_notes *notes)
 {
 	struct openai_json json;
-	int r = openai_json_read(msg->body, msg->body_len, &json);
+	int r = openai_body_note_cut(notes, msg);
+	if (r == 0)
+		r = openai_json_read(msg->body, msg->body_len, &json);
 	if (r < 0)
 		return r;
 
@@ -197,7 +199,9 @@ static int read_body(struct openai_request *req, const struct http_message *msg,
 	    req->kind != OPENAI_SPEECH)
 		return openai_file_add_body(&req->files, msg);
 	if (msg->body_total && http_message_is_type(msg, "multipart/form-data")) {
-		r = openai_notes_add(notes, "the form in the body could not be read");
+		r = openai_body_note_cut(notes, msg);
+		if (r == 0)
+			r = openai_notes_add(notes, "the form in the body could not be read");
 		return r == 0 ? openai_body_keep(msg, NULL, &req->body, &req->body_base64) : r;
 	}
 	return read_json(req, msg, notes);

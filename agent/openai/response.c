@@ -128,7 +128,9 @@ static int read_stream(struct reading *rd)
 	_cleanup_(openai_stream_done) struct openai_stream stream = {0};
 	struct openai_response *resp = rd->resp;
 	bool chat = rd->kind == OPENAI_CHAT || rd->kind == OPENAI_COMPLETION;
-	int r = openai_stream_read(&stream, rd->msg, rd->kind, &rd->notes);
+	int r = openai_body_note_cut(&rd->notes, rd->msg);
+	if (r == 0)
+		r = openai_stream_read(&stream, rd->msg, rd->kind, &rd->notes);
 	if (r < 0)
 		return r;
 	resp->chunks = stream.chunks;
@@ -184,7 +186,9 @@ static int keep_whole(struct reading *rd, const struct openai_json *json)
 static int read_json(struct reading *rd)
 {
 	struct openai_json json;
-	int r = openai_json_read(rd->msg->body, rd->msg->body_len, &json);
+	int r = openai_body_note_cut(&rd->notes, rd->msg);
+	if (r == 0)
+		r = openai_json_read(rd->msg->body, rd->msg->body_len, &json);
 	if (r < 0)
 		return r;
 	json_auto_t *value = json.value;
@@ -223,7 +227,9 @@ static bool is_file(const struct reading *rd)
 static int read_text(struct reading *rd)
 {
 	struct openai_response *resp = rd->resp;
-	int r = note_unread(rd, NULL);
+	int r = openai_body_note_cut(&rd->notes, rd->msg);
+	if (r == 0)
+		r = note_unread(rd, NULL);
 	if (r == 0)
 		r = openai_body_keep(rd->msg, NULL, &resp->text, &resp->body_base64);
 	if (r < 0 || !resp->body_base64)
