@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* libFuzzer: request and response bodies of the openai stage. The first byte of the input chooses what the
- * rest is (see OPTION_*), the second the status. Checked besides the sanitizers: everything that was read can
- * be written as JSON, names are UTF-8, and an exact body needs no reason.
+ * rest is (see OPTION_*), the second the status (lower three bits) and the kind of the operation or, of a
+ * request, its path; from 128 on the rest of a request is a form, a field or a file on each line. Checked
+ * besides the sanitizers: everything that was read can be written as JSON, names are UTF-8, and a body that
+ * had to be kept has a reason.
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iagent tests/fuzz/openai_fuzz.c
  * agent/openai/[a-z]*.c \ agent/http/message.c agent/http/sse.c agent/base/{buf,utf8,digest}.c -ljansson
@@ -13,13 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/macro.h"
 #include "base/utf8.h"
 #include "openai/exchange.h"
 
 #define OPTION_RESPONSE 0x01 /* else a request */
 #define OPTION_UNKNOWN	0x02 /* of an operation that is not in the table */
-#define OPTION_SSE	0x04 /* content-type text/event-stream */
-#define OPTION_STREAM	0x08 /* the request asked for a stream */
+#define OPTION_SSE	0x04 /* content-type text/event-stream; of a request: one of `types` */
+#define OPTION_STREAM	0x08 /* the request asked for a stream; of a response with SSE: one of `types` */
 #define OPTION_ORPHAN	0x10 /* the request was not captured */
 #define OPTION_CLOSED	0x20 /* ended by the connection */
 #define OPTION_LIMIT	0x40 /* more was seen than kept */
@@ -49,11 +52,56 @@ static void check_text(const char *text)
 		check((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
+/* By kind. */
+static const char *const paths[] = {
+	"/openai/v1/chat/completions",
+	"/v1/completions",
+	"/openai/deployments/d/embeddings?api-version=2024-10-21",
+	"/v1/responses",
+	"/v1/images/edits",
+	"/v1/audio/speech",
+	"/v1/audio/transcriptions",
+	"/v1/threads/t/runs",
+	"/v1/realtime?model=m",
+	"/v1/files",
+};
+static const enum openai_kind kinds[] = {
+	OPENAI_CHAT,   OPENAI_COMPLETION, OPENAI_EMBEDDING, OPENAI_RESPONSE, OPENAI_IMAGE,
+	OPENAI_SPEECH, OPENAI_TRANSCRIPT, OPENAI_RUN,	    OPENAI_REALTIME, OPENAI_OBJECT,
+};
+static const char *const types[] = {"text/plain", "application/octet-stream", "audio/mpeg",
+				    "application/json"};
+
+#define PARTS_MAX 16
+
+/* "name=value" is a field, "name:file name" a file; '!' before it: cut. */
+static size_t split_parts(struct http_part *parts, char *text)
+{
+	size_t n = 0;
+	char *line, *rest = text;
+	while (n < PARTS_MAX && (line = strsep(&rest, "\n"))) {
+		bool cut = *line == '!';
+		struct http_part p = {.whole = !cut, .bytes = strlen(line)};
+		line += cut;
+		p.name = *line ? strsep(&line, "=:") : NULL;
+		if (line && text[0] % 2)
+			p.filename = line;
+		else if (line)
+			p.data = (uint8_t *)line, p.data_len = strlen(line);
+		parts[n++] = p;
+	}
+	return n;
+}
+
 static void check_request(const struct http_message *msg)
 {
 	struct openai_request *req = NULL;
 	check(openai_request_new(&req, msg) == 0);
 	check_json(req->messages);
+	check_json(req->prompt);
+	check_json(req->input);
+	check_json(req->instructions);
+	check_json(req->files);
 	check_json(req->tools);
 	check_json(req->parameters);
 	check_json(req->body);
@@ -63,7 +111,7 @@ static void check_request(const struct http_message *msg)
 	check_text(req->deployment_id);
 	check_text(req->model);
 	check_text(req->problem);
-	check(req->operation && (req->kind == OPENAI_CHAT || !strcmp(req->operation, "Unknown")));
+	check(req->operation && (req->kind == OPENAI_UNKNOWN) == !strcmp(req->operation, "Unknown"));
 	check(req->kind != OPENAI_CHAT || !req->body || req->problem);
 	openai_request_free(&req);
 }
@@ -73,6 +121,10 @@ static void check_response(const struct http_message *msg, const struct openai_r
 	struct openai_response *resp = NULL;
 	check(openai_response_new(&resp, req, msg) == 0);
 	check_json(resp->choices);
+	check_json(resp->output);
+	check_json(resp->data);
+	check_json(resp->text);
+	check_json(resp->files);
 	check_json(resp->finish_reason);
 	check_json(resp->usage);
 	check_json(resp->content_filter);
@@ -105,31 +157,47 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const int statuses[] = {200, 0, 201, 400, 401, 429, 500, 999};
 	if (size < 2)
 		return -1;
-	uint8_t option = data[0];
-	int status = statuses[data[1] % 8];
+	uint8_t option = data[0], second = data[1];
+	size_t kind = (second >> 3) % ARRAY_SIZE(kinds);
 	data += 2;
 	size -= 2;
 
-	char *target = NULL, *host = NULL;
-	struct http_header headers[2];
+	char *target = NULL, *host = NULL, *form = NULL;
+	struct http_header headers[3];
+	struct http_part parts[PARTS_MAX];
 	struct http_message msg = {.role = HTTP_REQUEST, .method = (char *)"POST", .headers = headers};
-	struct openai_request req = {.kind = option & OPTION_UNKNOWN ? OPENAI_UNKNOWN : OPENAI_CHAT,
+	struct openai_request req = {.kind = option & OPTION_UNKNOWN ? OPENAI_UNKNOWN : kinds[kind],
 				     .operation = "x",
-				     .stream = option & OPTION_STREAM};
+				     .stream = option & OPTION_STREAM,
+				     .answers_file = second >= 240,
+				     .answers_key = second >= 200};
 	if (option & OPTION_RESPONSE) {
+		const char *type = option & OPTION_STREAM && kind ? types[second % 4] : "text/event-stream";
 		msg.role = HTTP_RESPONSE;
-		msg.status = status;
+		msg.status = statuses[second % 8];
 		if (option & OPTION_SSE)
-			headers[msg.n_headers++] =
-				(struct http_header){(char *)"content-type", (char *)"text/event-stream"};
+			headers[msg.n_headers++] = (struct http_header){(char *)"content-type", (char *)type};
 	} else if (option & OPTION_TARGET) {
 		target = take_line(&data, &size);
 		host = take_line(&data, &size);
 		headers[msg.n_headers++] = (struct http_header){(char *)"host", host};
+		headers[msg.n_headers++] = (struct http_header){(char *)"upgrade", (char *)"websocket"};
 		msg.target = target;
+		if (second % 2)
+			msg.method = (char *)"GET";
 	} else {
-		msg.target =
-			(char *)(option & OPTION_UNKNOWN ? "/v1/embeddings" : "/openai/v1/chat/completions");
+		msg.target = (char *)(option & OPTION_UNKNOWN ? "/v1/unheard" : paths[kind]);
+		if (kind == 8)
+			msg.method = (char *)"GET";
+		if (option & OPTION_SSE)
+			headers[msg.n_headers++] =
+				(struct http_header){(char *)"content-type", (char *)types[second % 4]};
+	}
+	if (msg.role == HTTP_REQUEST && second >= 128) {
+		form = strndup((const char *)data, size);
+		check(form != NULL);
+		msg.parts = parts;
+		msg.n_parts = split_parts(parts, form);
 	}
 
 	/* Of its exact size, so that the sanitizer sees a read past its end. */
@@ -147,5 +215,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(msg.body);
 	free(target);
 	free(host);
+	free(form);
 	return 0;
 }
