@@ -217,6 +217,10 @@ static inline int setup_response(void **state)
 		.prompt_tokens = 7,
 		.completion_tokens = 0,
 		.total_tokens = 8,
+		.cached_tokens = -1,
+		.reasoning_tokens = -1,
+		.prompt_audio_tokens = -1,
+		.completion_audio_tokens = -1,
 		.model_ms = 29.1074,
 		.content_filter = json_pack("{s:[]}", "prompt"),
 		.extra = json_pack("{s:i}", "created", 5),
@@ -236,7 +240,11 @@ static inline int teardown(void **state)
 			   response.choices,   response.finish_reason,
 			   response.usage,     response.content_filter,
 			   response.error,     response.extra,
-			   response.body};
+			   response.body,      request.prompt,
+			   request.input,      request.instructions,
+			   request.files,      response.output,
+			   response.data,      response.text,
+			   response.files};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
 		json_decref(owned[i]);

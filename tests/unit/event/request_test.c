@@ -48,6 +48,58 @@ static void test_unknown_operation(void **state)
 	json_decref(json);
 }
 
+/* Every member of a body has its key. */
+static void test_members(void **state)
+{
+	(void)state;
+	request.prompt = json_pack("[s]", "p");
+	request.input = json_string("i");
+	request.instructions = json_string("n");
+	request.files = json_pack("[{s:s,s:s,s:s,s:i}]", "name", "file", "file-name", "a.wav", "content-type",
+				  "audio/wav", "bytes", 7);
+	json_t *json = build_request(NULL);
+	assert_true(json_equal(at(json, "prompt"), request.prompt));
+	assert_true(json_equal(at(json, "input"), request.input));
+	assert_true(json_equal(at(json, "instructions"), request.instructions));
+	assert_true(json_equal(at(json, "files"), request.files));
+	check_absent(json, "coded-bytes");
+	json_decref(json);
+}
+
+/* Of a body that is given as files nothing is missed that was not kept; of any other it is. */
+static void test_capture(void **state)
+{
+	(void)state;
+	message.body_total = 4000;
+	request.files = json_pack("[{s:i}]", "bytes", 4000);
+	json_t *json = build_request(NULL);
+	assert_true(json_is_true(at(json, "capture/complete")));
+	check_absent(json, "capture/truncated");
+	check_int(json, "body-bytes", 4000);
+	json_decref(json);
+
+	request.body = json_string("--x");
+	json = build_request(NULL);
+	assert_true(json_is_false(at(json, "capture/complete")));
+	check_text(json, "capture/reason", "max-body");
+	check_int(json, "capture/truncated/0/bytes", 3990);
+	json_decref(json);
+
+	json_decref(request.files);
+	request.files = NULL;
+	message.body_total = 10;
+	message.unknown_headers = 3;
+	message.decoded = true;
+	message.coded_total = 6;
+	json = build_request(NULL);
+	check_text(json, "capture/reason", "unknown-headers");
+	check_int(json, "capture/missing-bytes", 0);
+	check_int(json, "body-bytes", 10);
+	check_int(json, "coded-bytes", 6);
+	check_problem(json, "header fields are missing");
+	json_decref(json);
+}
+
 /* Nothing is known but the ids. */
 static void test_bare(void **state)
 {
@@ -292,6 +344,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fresh(test_request),
 		fresh(test_unknown_operation),
+		fresh(test_members),
+		fresh(test_capture),
 		fresh(test_bare),
 		fresh(test_paths),
 		fresh(test_headers),

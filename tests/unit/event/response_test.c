@@ -35,6 +35,32 @@ static void test_response(void **state)
 	json_decref(json);
 }
 
+/* What other operations answer with. */
+static void test_members(void **state)
+{
+	(void)state;
+	response.output = json_pack("[{s:s}]", "type", "message");
+	response.data = json_pack("[{s:i}]", "index", 0);
+	response.text = json_string("Hello.");
+	response.files = json_pack("[{s:s,s:i}]", "content-type", "audio/mpeg", "bytes", 9);
+	response.cached_tokens = 5;
+	response.reasoning_tokens = 4;
+	response.prompt_audio_tokens = 0;
+	response.completion_audio_tokens = -1;
+	response.outcome = OPENAI_TIMEOUT;
+	json_t *json = build_response(&request);
+	assert_true(json_equal(at(json, "output"), response.output));
+	assert_true(json_equal(at(json, "data"), response.data));
+	check_text(json, "text", "Hello.");
+	assert_true(json_equal(at(json, "files"), response.files));
+	check_int(json, "cached_tokens", 5);
+	check_int(json, "reasoning_tokens", 4);
+	check_int(json, "prompt_audio_tokens", 0);
+	check_absent(json, "completion_audio_tokens");
+	check_text(json, "outcome", "timeout");
+	json_decref(json);
+}
+
 static void test_error(void **state)
 {
 	(void)state;
@@ -226,9 +252,16 @@ static void test_outcomes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(test_response),	       fresh(test_error),    fresh(test_repeated_credential),
-		fresh(test_unknown_operation), fresh(test_bare),     fresh(test_orphan),
-		fresh(test_capture),	       fresh(test_outcomes), fresh(test_clocks_out_of_order),
+		fresh(test_response),
+		fresh(test_error),
+		fresh(test_members),
+		fresh(test_repeated_credential),
+		fresh(test_unknown_operation),
+		fresh(test_bare),
+		fresh(test_orphan),
+		fresh(test_capture),
+		fresh(test_outcomes),
+		fresh(test_clocks_out_of_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,39 @@ static void test_table(void **state)
 	}
 }
 
+/* What realtime sessions say in the query; nothing that might be something else. */
+static void test_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *query, *model, *deployment;
+	} names[] = {
+		{"model=gpt-realtime&deployment=rt-1", "gpt-realtime", "rt-1"},
+		{"a=1&MODEL=ft%3Agpt-4o:org::id", "ft:gpt-4o:org::id", NULL},
+		{"model=a&model=b", "a", NULL},
+		{"xmodel=a", NULL, NULL},
+		{"model=&deployment=", NULL, NULL},
+		{"model=a b", NULL, NULL},
+		{"model=a%26b", NULL, NULL},
+		{"model=a%0a", NULL, NULL},
+		{"model=%zz", NULL, NULL},
+		{"model=0123456789012345678901234567890123456789012345678901234567890123", /* 64 */
+		 "0123456789012345678901234567890123456789012345678901234567890123", NULL},
+		{"model=01234567890123456789012345678901234567890123456789012345678901234", NULL, NULL},
+		{"deployment=d#model=m", NULL, "d"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char target[256];
+		snprintf(target, sizeof(target), "/v1/realtime?%s", names[i].query);
+		_cleanup_fx_ struct fx fx = fx_request(target, "");
+		_cleanup_(openai_target_done) struct openai_target t = {0};
+		assert_int_equal(openai_target_read(&t, &fx.msg), 0);
+		assert_text(t.query_model, names[i].model);
+		assert_text(t.query_deployment, names[i].deployment);
+		assert_null(t.problem);
+	}
+}
+
 static void test_connect(void **state)
 {
 	(void)state;
@@ -132,7 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),	  cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_two_hosts), cmocka_unit_test(test_long_host),
-		cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_decode),	  cmocka_unit_test(test_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
