@@ -232,9 +232,11 @@ static json_t *connections_status(const struct pipeline *p)
 static json_t *messages_status(const struct pipeline *p)
 {
 	const struct pipeline_counters *c = &p->counters;
-	return json_pack("{s:o, s:o, s:o, s:o}", "seen", number(c->messages), "incomplete",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "seen", number(c->messages), "incomplete",
 			 number(c->incomplete), "unreadable-bytes", number(c->unreadable_bytes),
-			 "missing-bytes", number(c->missing_bytes));
+			 "missing-bytes", number(c->missing_bytes), "websockets", number(c->sessions),
+			 "left-out", number(c->session_left_out), "left-out-bytes",
+			 number(c->session_left_out_bytes));
 }
 
 static json_t *events_status(const struct pipeline *p)

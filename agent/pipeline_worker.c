@@ -2,7 +2,7 @@
 
 /* The workers: messages become exchanges, exchanges become events. */
 
-#include "pipeline_internal.h"
+#include "pipeline_worker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,25 +22,8 @@
 #define JOBS_WEIGHT_MAX (64ULL << 20)
 #define EXCHANGES_MAX	2048 /* more than http_limits.max_pending */
 
-/* A request whose response has not been seen yet. */
-struct exchange {
-	uint64_t number;
-	char message_id[UUID_LEN];
-	struct openai_request *request; /* NULL: its response came alone */
-	struct identity_caller caller;
-	struct event_secrets *secrets;
-	uint64_t first_ts_ns;
-	struct exchange *next;
-};
-
-struct worker_conn {
-	struct identity_process process;
-	char sni[OAITAP_NAME_MAX];
-	const char *role;
-	char *tls_library;	    /* or NULL */
-	struct exchange *exchanges; /* oldest first */
-	size_t n_exchanges;
-};
+/* Browsers cannot set headers on a WebSocket: the API takes the key as the name of a subprotocol. */
+#define SUBPROTOCOL_KEY "openai-insecure-api-key."
 
 /* --- exchanges and connections ------------------------------------------------------- */
 
@@ -51,6 +34,7 @@ static void exchange_free(struct exchange **exchange)
 	openai_request_free(&(*exchange)->request);
 	identity_caller_done(&(*exchange)->caller);
 	event_secrets_free(&(*exchange)->secrets);
+	free((*exchange)->upgrade_target);
 	free(*exchange);
 	*exchange = NULL;
 }
@@ -90,6 +74,7 @@ static void worker_conn_free(struct worker_conn **conn)
 		struct exchange *e = exchange_take(*conn, (*conn)->exchanges->number);
 		exchange_free(&e);
 	}
+	pipeline_session_free(&(*conn)->session);
 	identity_process_done(&(*conn)->process);
 	free((*conn)->tls_library);
 	free(*conn);
@@ -123,6 +108,8 @@ static void conn_name(struct worker *w, const struct job *job)
 static void conn_close(struct worker *w, uint64_t conn_id)
 {
 	struct worker_conn *conn = map_remove(w->conns, conn_id);
+	if (conn && conn->session)
+		pipeline_session_end(conn->session, clock_mono_ns());
 	worker_conn_free(&conn);
 }
 
@@ -146,14 +133,42 @@ const char *pipeline_format_address(const struct record_socket *socket, const ui
 	return ret_text;
 }
 
+/* "Bearer KEY" for a key that stands among the subprotocols; *ret_text is NULL if none does. */
+static int subprotocol_key(const struct http_message *msg, char **ret_text)
+{
+	const char *offered = http_message_header(msg, "sec-websocket-protocol");
+	const char *key = offered ? strstr(offered, SUBPROTOCOL_KEY) : NULL;
+	*ret_text = NULL;
+	if (!key)
+		return 0;
+	key += strlen(SUBPROTOCOL_KEY);
+	return asprintf(ret_text, "Bearer %.*s", (int)strcspn(key, ", \t"), key) < 0 ? -ENOMEM : 0;
+}
+
 static int read_caller(struct worker *w, const struct http_message *msg, struct identity_caller *ret_caller)
 {
-	const struct identity_headers headers = {
+	_cleanup_free_ char *subprotocol = NULL;
+	struct identity_headers headers = {
 		.authorization = http_message_header(msg, "authorization"),
 		.api_key = http_message_header(msg, "api-key"),
 		.subscription_key = http_message_header(msg, "ocp-apim-subscription-key"),
 	};
+	int r = headers.authorization ? 0 : subprotocol_key(msg, &subprotocol);
+	if (r < 0)
+		return r;
+	if (subprotocol)
+		headers.authorization = subprotocol;
 	return identity_caller_read(w->pipeline->options.key, &headers, ret_caller);
+}
+
+/* A request that asks to go on as a WebSocket (RFC 6455 section 4.1). */
+static int read_upgrade(const struct http_message *msg, char **ret_target)
+{
+	const char *upgrade = http_message_header(msg, "upgrade");
+	if (!upgrade || !msg->target || !strcasestr(upgrade, "websocket"))
+		return 0;
+	*ret_target = strdup(msg->target);
+	return *ret_target ? 0 : -ENOMEM;
 }
 
 static int exchange_new(struct worker *w, const struct http_message *msg, struct exchange **ret_exchange)
@@ -170,6 +185,8 @@ static int exchange_new(struct worker *w, const struct http_message *msg, struct
 			r = read_caller(w, msg, &e->caller);
 		if (r >= 0)
 			r = event_secrets_new(&e->secrets, msg);
+		if (r >= 0)
+			r = read_upgrade(msg, &e->upgrade_target);
 	}
 	if (r < 0)
 		return r;
@@ -196,40 +213,66 @@ static int response_event(const struct event_context *ctx, const struct http_mes
 	return r;
 }
 
-static const char *const protocol_names[] = {
-	[HTTP_1] = "http/1.1",
-	[HTTP_2] = "h2",
-	[HTTP_WEBSOCKET] = "websocket",
-};
+void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, const struct worker_conn *conn,
+		       uint64_t conn_id, const struct record_socket *socket)
+{
+	struct worker_facts *f = ret_facts;
+	const struct pipeline *p = w->pipeline;
+
+	*f = (struct worker_facts){0};
+	f->connection.id = conn_id;
+	f->connection.sni = conn->sni[0] ? conn->sni : NULL;
+	f->connection.role = conn->role;
+	f->connection.tls_library = conn->tls_library;
+	f->connection.local = pipeline_format_address(socket, socket->local, socket->local_port, f->local);
+	f->connection.remote =
+		pipeline_format_address(socket, socket->remote, socket->remote_port, f->remote);
+	f->ctx.connection = &f->connection;
+	f->ctx.process = &conn->process;
+	f->ctx.host_name = p->host_name;
+	f->ctx.machine_id = p->machine_id[0] ? p->machine_id : NULL;
+}
+
+const char *worker_protocol_name(enum http_protocol protocol)
+{
+	static const char *const names[] = {
+		[HTTP_1] = "http/1.1",
+		[HTTP_2] = "h2",
+		[HTTP_WEBSOCKET] = "websocket",
+	};
+	return names[protocol];
+}
 
 static int build(struct worker *w, const struct worker_conn *conn, const struct job *job, struct exchange *e,
 		 struct event **ret_event)
 {
-	const struct pipeline *p = w->pipeline;
-	char local[ADDRESS_MAX], remote[ADDRESS_MAX];
-	const struct event_connection connection = {
-		.id = job->conn_id,
-		.sni = conn->sni[0] ? conn->sni : NULL,
-		.role = conn->role,
-		.protocol = protocol_names[job->msg->protocol],
-		.stream_id = job->msg->stream_id,
-		.tls_library = conn->tls_library,
-		.local = pipeline_format_address(&job->socket, job->socket.local, job->socket.local_port,
-						 local),
-		.remote = pipeline_format_address(&job->socket, job->socket.remote, job->socket.remote_port,
-						  remote),
-	};
-	const struct event_context ctx = {
-		.message_id = e->message_id,
-		.connection = &connection,
-		.process = &conn->process,
-		.caller = &e->caller,
-		.secrets = e->secrets,
-		.host_name = p->host_name,
-		.machine_id = p->machine_id[0] ? p->machine_id : NULL,
-	};
-	return job->msg->role == HTTP_REQUEST ? request_event(&ctx, job->msg, e, ret_event)
-					      : response_event(&ctx, job->msg, e, ret_event);
+	struct worker_facts facts;
+
+	worker_facts_fill(&facts, w, conn, job->conn_id, &job->socket);
+	facts.connection.protocol = worker_protocol_name(job->msg->protocol);
+	facts.connection.stream_id = job->msg->stream_id;
+	facts.ctx.message_id = e->message_id;
+	facts.ctx.caller = &e->caller;
+	facts.ctx.secrets = e->secrets;
+	return job->msg->role == HTTP_REQUEST ? request_event(&facts.ctx, job->msg, e, ret_event)
+					      : response_event(&facts.ctx, job->msg, e, ret_event);
+}
+
+void worker_publish(struct worker *w, enum http_role role, struct event *event)
+{
+	struct pipeline_counters *n = &w->pipeline->counters;
+	pipeline_publish(w->pipeline, event);
+	atomic_fetch_add_explicit(role == HTTP_REQUEST ? &n->requests : &n->responses, 1,
+				  memory_order_relaxed);
+}
+
+/* The connection goes on as a WebSocket. */
+static int switch_protocol(struct worker *w, struct worker_conn *conn, const struct job *job,
+			   struct exchange *e)
+{
+	if (conn->session || !e->request)
+		return 0;
+	return pipeline_session_new(&conn->session, w, conn, job, e);
 }
 
 static int handle_message(struct worker *w, struct job *job)
@@ -243,6 +286,8 @@ static int handle_message(struct worker *w, struct job *job)
 
 	if (!conn)
 		conn = &unknown; /* out of memory when it opened */
+	if (job->msg->protocol == HTTP_WEBSOCKET)
+		return pipeline_session_message(w, conn->session, job);
 	if (!is_request)
 		e = exchange_take(conn, job->msg->exchange);
 	if (!e)
@@ -251,15 +296,14 @@ static int handle_message(struct worker *w, struct job *job)
 		r = build(w, conn, job, e, &event);
 	if (r < 0)
 		return r;
-	pipeline_publish(w->pipeline, event);
-	atomic_fetch_add_explicit(is_request ? &w->pipeline->counters.requests
-					     : &w->pipeline->counters.responses,
-				  1, memory_order_relaxed);
+	worker_publish(w, job->msg->role, event);
 	if (is_request && conn != &unknown) {
 		openai_request_shed(e->request);
 		exchange_append(conn, TAKE_PTR(e));
+	} else if (e->upgrade_target && job->msg->status == 101 && conn != &unknown) {
+		r = switch_protocol(w, conn, job, e);
 	}
-	return 0;
+	return r;
 }
 
 /* --- thread -------------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ int event_build_request(struct event **ret_event, const struct event_context *ct
 		return r;
 	/* Programs do put a key where it does not belong (a path, a field of the body, another header). */
 	event_secrets_hide_headers(&m.json, msg);
+	if (msg->protocol == HTTP_WEBSOCKET) /* its headers are those of the handshake, long gone */
+		event_secrets_hide_kept(&m.json, ctx->secrets);
 	put_request(&m.json, ctx, msg, req);
 	return event_finish(&m, ret_event);
 }
