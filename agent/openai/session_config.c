@@ -36,27 +36,22 @@ static int merge(json_t *into, json_t *over, int depth)
 	return 0;
 }
 
-static bool too_large(struct session_config *config, const json_t *session)
-{
-	bool over = session_cost(session, SESSION_MAX_CONFIG + 1) > SESSION_MAX_CONFIG;
-	config->over_limit |= over;
-	return over;
-}
-
 int session_config_ask(struct session_config *config, json_t *session)
 {
+	size_t room = SESSION_MAX_CONFIG - config->asked_cost;
+	size_t cost = session_cost(session, room + 1);
+
 	config->n_asked++;
 	if (!json_is_object(session))
 		return 0;
-	json_auto_t *asked = config->asked ? json_copy(config->asked) : json_object();
-	if (!asked)
+	if (cost > room) {
+		config->over_limit = true;
+		return 0;
+	}
+	if (!config->asked && !(config->asked = json_object()))
 		return -ENOMEM;
-	int r = merge(asked, session, 0);
-	if (r < 0 || too_large(config, asked))
-		return r;
-	json_decref(config->asked);
-	config->asked = json_incref(asked);
-	return 0;
+	config->asked_cost += cost;
+	return merge(config->asked, session, 0);
 }
 
 void session_config_settle(struct session_config *config)
@@ -65,13 +60,18 @@ void session_config_settle(struct session_config *config)
 		return;
 	json_decref(config->asked);
 	config->asked = NULL;
+	config->asked_cost = 0;
 }
 
 void session_config_say(struct session_config *config, json_t *session, bool answers)
 {
-	if (json_is_object(session) && !too_large(config, session)) {
-		json_decref(config->said);
-		config->said = json_incref(session);
+	if (json_is_object(session)) {
+		bool fits = session_cost(session, SESSION_MAX_CONFIG + 1) <= SESSION_MAX_CONFIG;
+		config->over_limit |= !fits;
+		if (fits) {
+			json_decref(config->said);
+			config->said = json_incref(session);
+		}
 	}
 	if (answers)
 		session_config_settle(config);

@@ -13,10 +13,11 @@
 #define SESSION_MAX_CONFIG ((size_t)512 << 10)
 
 struct session_config {
-	json_t *said;	  /* object, or NULL */
-	json_t *asked;	  /* object: changes that the server has not confirmed yet; or NULL */
-	unsigned n_asked; /* session.update without an answer */
-	bool over_limit;  /* a configuration was left out since the last look */
+	json_t *said;	   /* object, or NULL */
+	json_t *asked;	   /* object: changes that the server has not confirmed yet; or NULL */
+	size_t asked_cost; /* of all that went into it */
+	unsigned n_asked;  /* session.update without an answer */
+	bool over_limit;   /* a configuration was left out since the last look */
 };
 
 /* session: the member of that name; kept by reference, never changed. 0; -ENOMEM. */

@@ -1,99 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
-#include <dlfcn.h>
-#include <errno.h>
+#include "faults.h"
 
 /* Each allocation in turn fails, alone and together with all that follow: the call says -ENOMEM, or got by
- * without it; nothing is leaked. Under ASan, which owns malloc and finds leaks itself, only jansson's
- * allocations fail. jansson's lexer does not check its own (an assertion stops the program), so json_loadb()
- * fails as a whole. */
-
-static long countdown = -1; /* allocations until one fails; negative: none does */
-static bool all_after;
-static bool failed;
-static long live;
-
-static bool in_loader;
-
-static bool fails(void)
-{
-	if (countdown < 0 || in_loader)
-		return false;
-	if (countdown > 0) {
-		countdown--;
-		return false;
-	}
-	failed = true;
-	if (!all_after)
-		countdown = -1;
-	return true;
-}
-
-static json_t *(*real_loadb)(const char *data, size_t len, size_t flags, json_error_t *error);
-
-json_t *json_loadb(const char *data, size_t len, size_t flags, json_error_t *error)
-{
-	if (fails()) {
-		memset(error, 0, sizeof(*error));
-		return NULL;
-	}
-	in_loader = true;
-	json_t *value = real_loadb(data, len, flags, error);
-	in_loader = false;
-	return value;
-}
-
-#ifdef __SANITIZE_ADDRESS__
-static void *failing_malloc(size_t len)
-{
-	return fails() ? NULL : malloc(len);
-}
-#else
-extern void *__libc_malloc(size_t len);
-extern void *__libc_calloc(size_t n, size_t len);
-extern void *__libc_realloc(void *p, size_t len);
-extern void __libc_free(void *p);
-
-void *malloc(size_t len)
-{
-	void *p = fails() ? NULL : __libc_malloc(len);
-	live += !!p;
-	return p;
-}
-
-void *calloc(size_t n, size_t len)
-{
-	void *p = fails() ? NULL : __libc_calloc(n, len);
-	live += !!p;
-	return p;
-}
-
-void *realloc(void *old, size_t len)
-{
-	if (fails())
-		return NULL;
-	void *p = __libc_realloc(old, len);
-	live += !old && p;
-	return p;
-}
-
-void *reallocarray(void *old, size_t n, size_t len)
-{
-	size_t all;
-	if (__builtin_mul_overflow(n, len, &all)) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return realloc(old, all);
-}
-
-void free(void *p)
-{
-	live -= !!p;
-	__libc_free(p);
-}
-#endif
+ * without it; nothing is leaked. */
 
 static const struct {
 	const char *request; /* body, or NULL */
@@ -238,9 +149,6 @@ static void test_each_allocation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
-	*(void **)&real_loadb = dlsym(RTLD_NEXT, "json_loadb");
-#ifdef __SANITIZE_ADDRESS__
-	json_set_alloc_funcs(failing_malloc, free);
-#endif
+	faults_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
