@@ -19,7 +19,7 @@ static long countdown = -1; /* allocations until one fails; negative: none does 
 static bool all_after;
 static bool failed;
 static long live;
-static size_t live_bytes, peak_bytes; /* not under ASan */
+__attribute__((unused)) static size_t live_bytes, peak_bytes; /* not under ASan */
 
 static bool in_loader;
 
