@@ -90,7 +90,8 @@ struct pipeline_counters {
 		missing_bytes;			    /* capture: bytes in no message, captured or not */
 	atomic_uint_least64_t messages, incomplete; /* capture */
 	atomic_uint_least64_t requests, responses, build_failed; /* workers */
-	/* workers: WebSockets, and their messages that are in no event; these are final when a session ends */
+	/* workers: WebSockets, and their messages that are in no event; these are final when a session ends
+	 */
 	atomic_uint_least64_t sessions, session_left_out, session_left_out_bytes;
 };
 

@@ -49,7 +49,8 @@
 #define SESSION_MAX_OPEN   32 /* responses in flight; the oldest gives way, as interrupted */
 #define SESSION_MAX_ERRORS 16 /* that wait for the next response */
 
-/* All borrowed for the call. A request is given before its response, and each gets exactly one. */
+/* All borrowed for the call. A request is given before its response, and each gets exactly one, unless memory
+ * runs out. */
 struct openai_session_ops {
 	void (*on_request)(void *ctx, const struct http_message *msg, const struct openai_request *req);
 	/* req has no body members any more. */

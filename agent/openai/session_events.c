@@ -279,7 +279,8 @@ static struct session_exchange *oldest_of_lane(struct openai_session *s, const c
 	return NULL;
 }
 
-struct session_exchange *session_error_of(struct openai_session *s, const json_t *event)
+/* Whose event a server's error is; NULL: no exchange's. */
+static struct session_exchange *error_of(struct openai_session *s, const json_t *event)
 {
 	const json_t *error = error_object((json_t *)event);
 	const char *event_id = session_text_of(error, "event_id");
@@ -297,7 +298,7 @@ struct session_exchange *session_error_of(struct openai_session *s, const json_t
 	return waiting_of(s, NULL);
 }
 
-int session_keep_error(struct openai_session *s, json_t *error)
+static int keep_error(struct openai_session *s, json_t *error)
 {
 	const size_t limit = SESSION_MAX_CONFIG / SESSION_MAX_ERRORS;
 	if (json_array_size(s->errors) >= SESSION_MAX_ERRORS || session_cost(error, limit) >= limit) {
@@ -324,7 +325,7 @@ static int on_error(struct openai_session *s, const struct occasion *o)
 		(void)session_input_uncommitted(&s->input);
 	if (s->config.n_asked && param && begins(param, "session"))
 		session_config_settle(&s->config);
-	return session_keep_error(s, error);
+	return keep_error(s, error);
 }
 
 /* --- of the server: responses -------------------------------------------------------- */
@@ -537,7 +538,7 @@ int session_on_server(struct openai_session *s, const struct http_message *msg,
 	if (text->value && is_transcription(text->type))
 		return on_transcription(s, &o);
 	if (text->value && !strcmp(text->type, "error"))
-		o.exchange = session_error_of(s, text->value);
+		o.exchange = error_of(s, text->value);
 	else if (text->value)
 		r = find_or_begin(s, &o, &o.exchange);
 	int next = count_server(s, &o);

@@ -102,7 +102,3 @@ int session_on_client(struct openai_session *s, const struct http_message *msg,
 		      const struct session_text *text);
 int session_on_server(struct openai_session *s, const struct http_message *msg,
 		      const struct session_text *text);
-
-/* Whose event a server's error is; NULL: no exchange's. */
-struct session_exchange *session_error_of(struct openai_session *s, const json_t *event);
-int session_keep_error(struct openai_session *s, json_t *error);

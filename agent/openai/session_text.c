@@ -99,8 +99,8 @@ static struct slice read_string(struct scan *s)
 		from = end + 1;
 	}
 	s->at = s->len;
-	return (struct slice){
-		.p = s->text + MIN(start, s->len), .len = s->len - MIN(start, s->len), .cut = true};
+	start = MIN(start, s->len);
+	return (struct slice){.p = s->text + start, .len = s->len - start, .cut = true};
 }
 
 /* The text before `end` goes as it is, then the replacement, and the text goes on at s->at. */

@@ -19,10 +19,10 @@ With voice detection (session.audio.input.turn_detection is not null; in the bet
 nothing but zero bytes ends the user's turn. A header `OpenAI-Beta: realtime=v1`, or a path of Azure's preview, has the
 beta's names.
 
-record["exchanges"] has what each exchange was, in the order of their ends; sha256 and bytes are of the WebSocket messages
-by the rules of agent/openai/session.h. The request of an answer that the server began by itself has none, nor is the audio
-of a turn that voice detection ended certain: what the client had sent by then depends on where one looks. What the
-record calls `output_audio` and `text` of an answer that was broken off is what had been sent."""
+record["exchanges"] has what each exchange was, in the order of their ends; sha256 and bytes are of the WebSocket
+messages by the rules of agent/openai/session.h. The request of an answer that the server began by itself has none, nor
+is the audio of a turn that voice detection ended certain: what the client had sent by then depends on where one looks.
+What the record calls `output_audio` and `text` of an answer that was broken off is what had been sent."""
 
 import asyncio
 import base64
@@ -277,7 +277,8 @@ class Session:
         audio, self.audio = self.audio, b""
         await self.say("input_audio_buffer.committed", previous_item_id=None, item_id=item_id)
         part = {"type": "input_audio", "transcript": None}
-        await self.add_item({"id": item_id, "type": "message", "role": "user", "status": "completed", "content": [part]})
+        item = {"id": item_id, "type": "message", "role": "user", "status": "completed", "content": [part]}
+        await self.add_item(item)
         self.items[item_id]["sum"] = sum_of(audio)
         if self.transcription():
             await self.transcribe(item_id)

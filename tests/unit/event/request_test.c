@@ -100,6 +100,27 @@ static void test_capture(void **state)
 	json_decref(json);
 }
 
+/* What a session says has no headers of its own: the credentials are those of its handshake. */
+static void test_session(void **state)
+{
+	(void)state;
+	struct http_header credential[] = {{(char *)"authorization", (char *)"Bearer sk-1234567890abcdef"}};
+	const struct http_message handshake = {.headers = credential, .n_headers = 1};
+	struct event_secrets *secrets = NULL;
+	assert_int_equal(event_secrets_new(&secrets, &handshake), 0);
+	request.instructions = NULL;
+	json_decref(request.parameters);
+	request.parameters = json_pack("{s:s}", "note", "my key is sk-1234567890abcdef");
+	context.secrets = secrets;
+	message.protocol = HTTP_WEBSOCKET;
+	message.headers = NULL;
+	message.n_headers = 0;
+	json_t *json = build_request(NULL);
+	check_text(json, "parameters/note", "my key is [credential]");
+	json_decref(json);
+	event_secrets_free(&secrets);
+}
+
 /* Nothing is known but the ids. */
 static void test_bare(void **state)
 {
@@ -346,6 +367,7 @@ int main(void)
 		fresh(test_unknown_operation),
 		fresh(test_members),
 		fresh(test_capture),
+		fresh(test_session),
 		fresh(test_bare),
 		fresh(test_paths),
 		fresh(test_headers),
