@@ -263,14 +263,6 @@ static struct session_exchange *waiting_of(struct openai_session *s, const char 
 	return NULL;
 }
 
-static struct session_exchange *newest_waiting(struct openai_session *s)
-{
-	for (size_t i = s->n_open; i-- > 0;)
-		if (!s->open[i]->response_id)
-			return s->open[i];
-	return NULL;
-}
-
 static struct session_exchange *oldest_of_lane(struct openai_session *s, const char *lane)
 {
 	for (size_t i = 0; i < s->n_open; i++)
@@ -284,18 +276,13 @@ static struct session_exchange *error_of(struct openai_session *s, const json_t 
 {
 	const json_t *error = error_object((json_t *)event);
 	const char *event_id = session_text_of(error, "event_id");
-	const char *code = session_text_of(error, "code");
 
 	if (s->mode == SESSION_RESPONSES)
 		return oldest_of_lane(s, session_text_of(event, "stream_id"));
 	if (event_id)
 		return waiting_of(s, event_id);
-	if (is_about_other(error))
-		return NULL;
-	/* Refused because another one is active: the server looked at it last. */
-	if (code && !strcmp(code, "conversation_already_has_active_response"))
-		return newest_waiting(s);
-	return waiting_of(s, NULL);
+	/* The server takes them in order. */
+	return is_about_other(error) ? NULL : waiting_of(s, NULL);
 }
 
 static int keep_error(struct openai_session *s, json_t *error)

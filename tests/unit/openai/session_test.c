@@ -335,6 +335,8 @@ static void test_tools(void **state)
 	client(&t, "{\"type\":\"response.create\",\"response\":{\"tools\":[{\"type\":\"function\",\"name\":"
 		   "\"weather\"}]}}");
 	server(&t, RESPONSE_CREATED("r1"));
+	/* The item may be said before the response says that it is its own. */
+	server(&t, "{\"type\":\"conversation.item.created\",\"item\":" CALL "}");
 	server(&t, "{\"type\":\"response.output_item.added\",\"response_id\":\"r1\",\"output_index\":0,"
 		   "\"item\":{\"id\":\"c1\","
 		   "\"type\":\"function_call\"}}");
@@ -452,8 +454,13 @@ static void test_errors(void **state)
 	server(&t, "{\"type\":\"error\",\"error\":{\"code\":\"conversation_already_has_active_response\","
 		   "\"message\":\"m\"}}");
 	assert_int_equal(got_of(&t, 1)->exchange, (3ULL << 32) + 3);
+	client(&t, "{\"type\":\"response.create\"}");
+	client(&t, "{\"type\":\"response.create\"}");
+	server(&t, "{\"type\":\"error\",\"error\":{\"code\":\"conversation_already_has_active_response\"}}");
+	assert_int_equal(got_of(&t, 2)->exchange, (3ULL << 32) + 4);
+	server(&t, "{\"type\":\"error\",\"error\":{\"code\":\"conversation_already_has_active_response\"}}");
 	server(&t, RESPONSE_DONE("r1", "completed", "null", "[]"));
-	assert_int_equal(got_of(&t, 2)->exchange, (3ULL << 32) + 1);
+	assert_int_equal(got_of(&t, 4)->exchange, (3ULL << 32) + 1);
 	/* The change of the configuration was refused. */
 	client(&t, "{\"type\":\"session.update\",\"session\":{\"voice\":\"x\"}}");
 	server(&t, "{\"type\":\"error\",\"error\":{\"code\":\"invalid_value\",\"param\":\"session.voice\","
@@ -461,18 +468,18 @@ static void test_errors(void **state)
 	client(&t, "{\"type\":\"response.create\"}");
 	server(&t, RESPONSE_CREATED("r4"));
 	server(&t, RESPONSE_DONE("r4", "completed", "null", "[]"));
-	assert_null(json_object_get(req_of(&t, 3)->parameters, "voice"));
-	assert_int_equal(json_array_size(json_object_get(resp_of(&t, 3)->extra, "session_errors")), 1);
+	assert_null(json_object_get(req_of(&t, 5)->parameters, "voice"));
+	assert_int_equal(json_array_size(json_object_get(resp_of(&t, 5)->extra, "session_errors")), 1);
 	/* The last word is an error that no response belongs to. */
 	server(&t, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"code\":\"session_"
 		   "expired\",\"message\":"
 		   "\"over\"}}");
 	talk_end(&t);
-	assert_int_equal(t.n_requests, 5);
-	assert_int_equal(resp_of(&t, 4)->outcome, OPENAI_STREAM_ERROR);
-	assert_json(resp_of(&t, 4)->error,
+	assert_int_equal(t.n_requests, 7);
+	assert_int_equal(resp_of(&t, 6)->outcome, OPENAI_STREAM_ERROR);
+	assert_json(resp_of(&t, 6)->error,
 		    "{\"code\":\"session_expired\",\"type\":\"invalid_request_error\",\"message\":\"over\"}");
-	assert_false(resp_of(&t, 4)->whole);
+	assert_false(resp_of(&t, 6)->whole);
 }
 
 /* Two in flight: one is the conversation's, one beside it with an input of its own. */
@@ -620,6 +627,28 @@ static void test_loss(void **state)
 	assert_text(resp_of(&t, 2)->response_id, "r3");
 	assert_int_equal(got_of(&t, 2)->exchange, sent_of(&t, 2)->exchange);
 	assert_text(resp_of(&t, 3)->response_id, "r9");
+}
+
+/* A response beside the conversation may go on while another begins, whatever was lost. */
+static void test_loss_apart(void **state)
+{
+	(void)state;
+	_cleanup_talk_ struct talk t;
+	struct http_message lost = {.role = HTTP_RESPONSE,
+				    .missing_bytes = 40,
+				    .missing_reason = GAP_RING_FULL,
+				    .end = HTTP_END_GAP};
+	talk_begin(&t, REALTIME);
+	server(&t, "{\"type\":\"response.created\",\"response\":{\"id\":\"ra\",\"conversation_id\":null}}");
+	talk_message(&t, &lost, "{", 1);
+	server(&t, RESPONSE_CREATED("rb"));
+	server(&t, RESPONSE_DONE("ra", "completed", "null", "[]"));
+	server(&t, RESPONSE_DONE("rb", "completed", "null", "[]"));
+	talk_end(&t);
+	assert_int_equal(t.n_requests, 2);
+	assert_text(resp_of(&t, 0)->response_id, "ra");
+	assert_int_equal(resp_of(&t, 0)->outcome, OPENAI_OK);
+	assert_int_equal(resp_of(&t, 1)->outcome, OPENAI_OK);
 }
 
 static void test_transcription_session(void **state)
@@ -902,6 +931,7 @@ int main(void)
 		cmocka_unit_test(test_two_in_flight),
 		cmocka_unit_test(test_broken_off),
 		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_loss_apart),
 		cmocka_unit_test(test_transcription_session),
 		cmocka_unit_test(test_translation_session),
 		cmocka_unit_test(test_responses),
