@@ -8,9 +8,7 @@
 #include "openai/error.h"
 #include "openai/json.h"
 #include "openai/session_text.h"
-
-/* Integers up to here survive a reader that holds numbers in a double. */
-#define TOKENS_MAX ((1LL << 53) - 1)
+#include "openai/usage.h"
 
 #define STATUS_SWITCHED 101
 
@@ -21,71 +19,15 @@ int session_answer_new(struct openai_response **ret_resp)
 		return -ENOMEM;
 	resp->status = STATUS_SWITCHED;
 	resp->model_ms = -1;
-	resp->prompt_tokens = resp->completion_tokens = resp->total_tokens = -1;
-	resp->cached_tokens = resp->reasoning_tokens = -1;
-	resp->prompt_audio_tokens = resp->completion_audio_tokens = -1;
+	openai_usage_init(resp);
 	*ret_resp = resp;
 	return 0;
 }
 
-/* --- usage --------------------------------------------------------------------------- */
-
-static int read_tokens(const json_t *object, const char *key, int64_t *ret_tokens, struct openai_notes *notes)
-{
-	const json_t *value = json_object_get(object, key);
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    json_integer_value(value) > TOKENS_MAX)
-		return openai_notes_add(notes, "usage.%s is not a whole number from 0 to 2^53-1", key);
-	*ret_tokens = json_integer_value(value);
-	return 0;
-}
-
-/* The realtime API has the singular, the Responses API the plural. */
-static const json_t *details_of(const json_t *usage, const char *singular, const char *plural)
-{
-	const json_t *details = json_object_get(usage, singular);
-	return details ? details : json_object_get(usage, plural);
-}
-
-static int map_usage(struct openai_response *resp, struct openai_notes *notes)
-{
-	const json_t *in = details_of(resp->usage, "input_token_details", "input_tokens_details");
-	const json_t *out = details_of(resp->usage, "output_token_details", "output_tokens_details");
-	const struct {
-		const json_t *object;
-		const char *key;
-		int64_t *tokens;
-	} members[] = {
-		{resp->usage, "input_tokens", &resp->prompt_tokens},
-		{resp->usage, "output_tokens", &resp->completion_tokens},
-		{resp->usage, "total_tokens", &resp->total_tokens},
-		{in, "cached_tokens", &resp->cached_tokens},
-		{in, "audio_tokens", &resp->prompt_audio_tokens},
-		{out, "audio_tokens", &resp->completion_audio_tokens},
-		{out, "reasoning_tokens", &resp->reasoning_tokens},
-	};
-	int r = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(members) && r == 0; i++)
-		r = read_tokens(members[i].object, members[i].key, members[i].tokens, notes);
-	if (resp->prompt_tokens >= 0 || resp->completion_tokens >= 0 || resp->total_tokens >= 0)
-		resp->usage_source = OPENAI_USAGE_REPORTED;
-	return r;
-}
-
 int session_answer_usage(struct openai_response *resp, const json_t *owner, struct openai_notes *notes)
 {
-	json_t *usage = json_object_get(owner, "usage");
-	if (!usage || json_is_null(usage))
-		return 0;
-	if (!json_is_object(usage))
-		return openai_notes_add(notes, "usage is not an object");
-	resp->usage = json_incref(usage);
-	return map_usage(resp, notes);
+	return openai_usage_read(resp, json_object_get(owner, "usage"), notes);
 }
-
-/* --- the rest ------------------------------------------------------------------------ */
 
 int session_answer_extra(struct openai_response *resp, const char *key, json_t *value)
 {
