@@ -48,7 +48,7 @@ enum http_method_kind http_method_kind(const struct http_message *request)
 
 /* --- does it look like a start? ---------------------------------------------------------- */
 
-static size_t token_len(const uint8_t *data, size_t len)
+size_t http_token_len(const uint8_t *data, size_t len)
 {
 	size_t n = 0;
 	while (n < len && is_token(data[n]))
@@ -64,7 +64,7 @@ enum http_start http_start_check(enum http_role role, const uint8_t *data, size_
 			return HTTP_START_NO;
 		return n == VERSION_PREFIX_LEN ? HTTP_START_YES : HTTP_START_MAYBE;
 	}
-	size_t n = token_len(data, MIN(len, (size_t)METHOD_MAX + 1));
+	size_t n = http_token_len(data, MIN(len, (size_t)METHOD_MAX + 1));
 	if (n > METHOD_MAX)
 		return HTTP_START_NO;
 	if (n == len)
@@ -84,14 +84,13 @@ bool http_start_resync(enum http_role role, const uint8_t *data, size_t len)
 	if (role == HTTP_RESPONSE)
 		return true;
 	const uint8_t *end = memchr(data, '\n', len);
-	const uint8_t *target = data + token_len(data, len) + 1;
+	const uint8_t *target = data + http_token_len(data, len) + 1;
 	return !end || memmem(target, (size_t)(end - target), " HTTP/1.", 1 + VERSION_PREFIX_LEN);
 }
 
 /* --- start line -------------------------------------------------------------------------- */
 
-/* A copy as text in which what text cannot hold is '?'. */
-static char *text_copy(const uint8_t *data, size_t len, bool *flawed)
+char *http_text_copy(const uint8_t *data, size_t len, bool *flawed)
 {
 	char *text = malloc(len + 1);
 	if (!text)
@@ -107,7 +106,7 @@ static char *text_copy(const uint8_t *data, size_t len, bool *flawed)
 
 static int replace_text(char **text, const uint8_t *data, size_t len, bool *flawed)
 {
-	char *copy = text_copy(data, len, flawed);
+	char *copy = http_text_copy(data, len, flawed);
 	if (!copy)
 		return -ENOMEM;
 	free(*text);
@@ -127,7 +126,7 @@ static bool version_read(const uint8_t *data, size_t len, int *ret_minor)
 static int request_line(struct http_message *msg, const uint8_t *line, size_t len)
 {
 	bool flawed = false;
-	size_t method = token_len(line, len);
+	size_t method = http_token_len(line, len);
 	if (!method || method == len || line[method] != ' ')
 		return -EBADMSG;
 	int r = replace_text(&msg->method, line, method, &flawed);
@@ -195,7 +194,7 @@ static void flaw(struct reader *rd, const char *problem)
 		rd->msg->problem = problem;
 }
 
-static void trim(const uint8_t **data, size_t *len)
+void http_trim(const uint8_t **data, size_t *len)
 {
 	while (*len && is_blank((*data)[0])) {
 		(*data)++;
@@ -221,7 +220,7 @@ static int headers_grow(struct reader *rd)
 	return 0;
 }
 
-static char *name_copy(const uint8_t *data, size_t len)
+char *http_name_copy(const uint8_t *data, size_t len)
 {
 	char *name = malloc(len + 1);
 	if (!name)
@@ -235,7 +234,7 @@ static char *name_copy(const uint8_t *data, size_t len)
 static char *value_copy(struct reader *rd, const uint8_t *data, size_t len)
 {
 	bool flawed = false;
-	char *value = text_copy(data, len, &flawed);
+	char *value = http_text_copy(data, len, &flawed);
 	if (flawed)
 		flaw(rd, "a header value holds control bytes");
 	return value;
@@ -244,7 +243,7 @@ static char *value_copy(struct reader *rd, const uint8_t *data, size_t len)
 static int header_fold(struct reader *rd, const uint8_t *line, size_t len)
 {
 	struct http_message *msg = rd->msg;
-	trim(&line, &len);
+	http_trim(&line, &len);
 	if (!rd->last_kept || !msg->n_headers) {
 		flaw(rd, "a header line continues none");
 		return 0;
@@ -277,7 +276,7 @@ static int header_line(struct reader *rd, const uint8_t *line, size_t len)
 		return header_fold(rd, line, len);
 	rd->last_kept = false;
 
-	size_t name_len = token_len(line, len), colon = name_len;
+	size_t name_len = http_token_len(line, len), colon = name_len;
 	while (colon < len && is_blank(line[colon]))
 		colon++;
 	if (!name_len || colon == len || line[colon] != ':') {
@@ -293,8 +292,8 @@ static int header_line(struct reader *rd, const uint8_t *line, size_t len)
 		return r;
 	const uint8_t *value = line + colon + 1;
 	size_t value_len = len - colon - 1;
-	trim(&value, &value_len);
-	_cleanup_free_ char *name = name_copy(line, name_len);
+	http_trim(&value, &value_len);
+	_cleanup_free_ char *name = http_name_copy(line, name_len);
 	_cleanup_free_ char *text = value_copy(rd, value, value_len);
 	if (!name || !text)
 		return -ENOMEM;
@@ -328,7 +327,7 @@ static int cut_start_line(struct http_message *msg, const uint8_t *data, size_t 
 	bool flawed = false;
 	if (msg->role != HTTP_REQUEST || http_start_check(msg->role, data, len) != HTTP_START_YES)
 		return 0;
-	return replace_text(&msg->method, data, token_len(data, len), &flawed);
+	return replace_text(&msg->method, data, http_token_len(data, len), &flawed);
 }
 
 int http_head_read(struct http_message *msg, const uint8_t *data, size_t len, size_t max_headers, bool whole,
@@ -384,7 +383,7 @@ static void codings_add(struct codings *c, const char *value, size_t max)
 		size_t len = strcspn(p, ",");
 		const uint8_t *item = (const uint8_t *)p;
 		size_t item_len = len;
-		trim(&item, &item_len);
+		http_trim(&item, &item_len);
 		if (item_len && !(item_len == 8 && strncasecmp((const char *)item, "identity", 8) == 0))
 			codings_push(c, (const char *)item, item_len, max);
 		p += len + (p[len] == ',');
@@ -430,7 +429,7 @@ static int length_read(struct http_message *msg, uint64_t *ret_length)
 			size_t len = strcspn(p, ","), item_len = len;
 			const uint8_t *item = (const uint8_t *)p;
 			uint64_t one = 0;
-			trim(&item, &item_len);
+			http_trim(&item, &item_len);
 			int r = length_item(item, item_len, &one);
 			if (r == -ERANGE)
 				msg->problem = "content-length is too large";

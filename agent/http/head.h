@@ -61,3 +61,17 @@ int http_head_framing(struct http_message *msg, enum http_method_kind asked, siz
 
 /* The request's body comes only if the server asks for it (RFC 9110 section 10.1.1). */
 bool http_head_expects(const struct http_message *request);
+
+/* --- pieces that HTTP/2's fields need as well --------------------------------------------- */
+
+/* How many of the first bytes are a token's (RFC 9110 section 5.6.2). */
+size_t http_token_len(const uint8_t *data, size_t len);
+
+/* Takes blanks off both ends. */
+void http_trim(const uint8_t **data, size_t *len);
+
+/* A copy as text in which what text cannot hold is '?', and *flawed is set. NULL: out of memory. */
+char *http_text_copy(const uint8_t *data, size_t len, bool *flawed);
+
+/* A copy of a token in lower case. NULL: out of memory. */
+char *http_name_copy(const uint8_t *data, size_t len);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/macro.h"
 #include "http/draft.h"
+#include "http/http2_frame.h"
 
 #define CHUNK_DIGITS_MAX 16
 
@@ -272,12 +273,11 @@ static int finish_head(struct http1 *p)
 /* The head's first line is there. If it is no start line, that is dealt with here. */
 static int check_start_line(struct http1 *p)
 {
-	static const char preface[] = "PRI * HTTP/2.0";
 	size_t len = p->head.len - 1;
 	if (len && p->head.data[len - 1] == '\r')
 		len--;
-	if (p->role == HTTP_REQUEST && !p->seen_any && len == sizeof(preface) - 1 &&
-	    memcmp(p->head.data, preface, len) == 0) {
+	if (p->role == HTTP_REQUEST && !p->seen_any && p->offset == HTTP2_PREFACE_LINE_LEN &&
+	    memcmp(p->head.data, http2_preface, HTTP2_PREFACE_LINE_LEN) == 0) {
 		uint64_t from = p->first_offset;
 		reject(p);
 		rewind_to(p, START);

@@ -39,7 +39,8 @@ struct http1_ops {
 	/* Synchronisation is lost from here on. Comes before the bytes concerned are reported. */
 	void (*lost)(void *ctx);
 
-	/* The connection opened with the HTTP/2 preface. */
+	/* The connection opened with the first line of the HTTP/2 preface, which is reported unreadable next.
+	 */
 	void (*preface)(void *ctx);
 
 	/* Bytes that belong to no message. missing: not captured. */

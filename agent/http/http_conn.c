@@ -6,6 +6,8 @@
 
 #include "base/macro.h"
 #include "http/http1.h"
+#include "http/http2.h"
+#include "http/http2_frame.h"
 #include "http/pending.h"
 
 /* How responses find their requests.
@@ -29,6 +31,9 @@ struct http_conn {
 	void *ctx;
 
 	struct http1 *requests, *responses; /* owned */
+	struct http2 *http2;		    /* owned; set: it reads both directions from now on */
+	bool spoke_http1;		    /* there was a message of HTTP/1 */
+	uint64_t preface;		    /* where the first line of HTTP/2's preface ended, or 0 */
 	struct pending_queue queue;
 	uint64_t exchanges; /* numbers given so far */
 	uint64_t now_ns;    /* of the chunk or gap being read */
@@ -51,6 +56,8 @@ const struct http_limits http_limits_default = {
 	.max_headers = 256,
 	.max_body = 4 * 1024 * 1024,
 	.max_pending = 1024,
+	.max_streams = 1024,
+	.max_heads = 4 * 1024 * 1024,
 	.done_idle_ns = 200 * 1000 * 1000,
 	.max_decoded = 64 * 1024 * 1024,
 	.ratio_from = 1024 * 1024,
@@ -234,6 +241,7 @@ static void on_request_end(void *ctx, struct http_message *msg, bool tunnel)
 	struct http_conn *c = ctx;
 	struct pending *e = pending_find(&c->queue, c->request);
 	(void)tunnel;
+	c->spoke_http1 = true;
 	msg->exchange = c->request;
 	c->request = 0;
 	if (e) {
@@ -337,6 +345,7 @@ static void on_response_end(void *ctx, struct http_message *msg, bool tunnel)
 	msg->exchange = c->response;
 	msg->orphan = !e;
 	c->response_begun = c->response_matched = false;
+	c->spoke_http1 = true;
 	if (msg->orphan)
 		c->orphan_ts_ns = msg->first_ts_ns;
 	if (e) {
@@ -363,8 +372,11 @@ static void on_lost(void *ctx)
 static void on_preface(void *ctx)
 {
 	struct http_conn *c = ctx;
-	http1_stop(c->requests, "HTTP/2 is not read yet");
-	http1_stop(c->responses, "HTTP/2 is not read yet");
+	c->preface = http1_offset(c->requests);
+	/* It looked like a request's beginning. */
+	if (c->exchanges == 1 && !c->response_begun && !c->spoke_http1)
+		c->exchanges = 0;
+	http1_stop(c->requests, "HTTP/2 is read elsewhere");
 }
 
 static void on_request_unreadable(void *ctx, uint64_t offset, uint64_t len, bool missing,
@@ -373,7 +385,9 @@ static void on_request_unreadable(void *ctx, uint64_t offset, uint64_t len, bool
 	struct http_conn *c = ctx;
 	(void)offset;
 	(void)reason;
-	c->ops->on_unreadable(c->ctx, c->request_dir, len, missing, why);
+	/* The preface and what follows it in the same chunk: HTTP/2 will count them. */
+	if (!c->preface)
+		c->ops->on_unreadable(c->ctx, c->request_dir, len, missing, why);
 }
 
 /* What is missing while a request waits is put down to its response; which of the requests shows in the
@@ -442,6 +456,7 @@ void http_conn_free(struct http_conn **conn)
 		return;
 	http1_free(&c->requests);
 	http1_free(&c->responses);
+	http2_free(&c->http2);
 	pending_done(&c->queue);
 	free(c);
 	*conn = NULL;
@@ -462,12 +477,75 @@ static int check_memory(struct http_conn *c, int r)
 	return -ENOMEM;
 }
 
-/* A gap that spans several responses is cut where they meet, as far as the requests' positions tell. */
-static int feed_gap(struct http_conn *c, struct http1 *parser, uint64_t end, uint64_t ts_ns,
-		    enum gap_reason reason)
+/* --- HTTP/2 ------------------------------------------------------------------------------ */
+
+static uint64_t known_to(const struct http_conn *c, enum stream_dir dir)
+{
+	return c->http2 ? http2_offset(c->http2, dir) : http1_offset(parser_of(c, dir));
+}
+
+/* From here on, or in the request direction from the preface's first line on. */
+static int read_on_as_http2(struct http_conn *c)
+{
+	enum stream_dir response_dir = c->request_dir == STREAM_WRITE ? STREAM_READ : STREAM_WRITE;
+	http1_close(c->requests);
+	http1_close(c->responses);
+	release_unanswered(c);
+	struct http2_start start = {.preface = c->preface, .exchanges = c->exchanges};
+	start.offset[c->request_dir] = c->preface ? c->preface : http1_offset(c->requests);
+	start.offset[response_dir] = http1_offset(c->responses);
+	int r = http2_new(&c->http2, c->id, c->request_dir, &c->limits, c->ops, c->ctx, &start);
+	if (r < 0 && c->preface)
+		c->ops->on_unreadable(c->ctx, c->request_dir, http1_offset(c->requests), false,
+				      "out of memory");
+	c->preface = 0;
+	return r;
+}
+
+/* The first call of HTTP/2 that is seen of a connection that was open before. */
+static bool begins_http2(const struct http_conn *c, const struct stream_chunk *chunk)
+{
+	enum http_role role = chunk->dir == c->request_dir ? HTTP_REQUEST : HTTP_RESPONSE;
+	return !c->spoke_http1 && !c->request && !c->response_begun && chunk->call_start &&
+	       http2_frames_plausible(role, chunk->data, chunk->len, HTTP2_FRAME_DEFAULT, true);
+}
+
+static int feed_http2(struct http_conn *c, const struct stream_chunk *chunk)
+{
+	uint64_t from = http2_offset(c->http2, chunk->dir);
+	struct stream_chunk rest = *chunk;
+	rest.data += from - chunk->offset;
+	rest.len -= from - chunk->offset;
+	rest.call_start &= from == chunk->offset;
+	rest.offset = from;
+	return rest.len ? http2_data(c->http2, &rest) : 0;
+}
+
+static int feed_data(struct http_conn *c, const struct stream_chunk *chunk)
 {
 	int r = 0;
-	while (http1_offset(parser) < end) {
+	if (!c->http2 && begins_http2(c, chunk))
+		r = read_on_as_http2(c);
+	else if (!c->http2)
+		r = http1_data(parser_of(c, chunk->dir), chunk);
+	if (c->preface) {
+		int more = read_on_as_http2(c);
+		r = r < 0 ? r : more;
+	}
+	return c->http2 ? feed_http2(c, chunk) : r;
+}
+
+/* --- feeding ----------------------------------------------------------------------------- */
+
+/* A gap that spans several responses is cut where they meet, as far as the requests' positions tell. */
+static int feed_gap(struct http_conn *c, enum stream_dir dir, uint64_t end, uint64_t ts_ns,
+		    enum gap_reason reason)
+{
+	struct http1 *parser = parser_of(c, dir);
+	int r = 0;
+	if (c->http2 && http2_offset(c->http2, dir) < end)
+		return http2_gap(c->http2, dir, end - http2_offset(c->http2, dir), ts_ns, reason);
+	while (!c->http2 && http1_offset(parser) < end) {
 		uint64_t from = http1_offset(parser);
 		uint64_t to = parser == c->responses ? pending_boundary(&c->queue, from, end) : end;
 		int one = http1_gap(parser, to - from, ts_ns, reason);
@@ -478,15 +556,14 @@ static int feed_gap(struct http_conn *c, struct http1 *parser, uint64_t end, uin
 
 int http_conn_data(struct http_conn *c, const struct stream_chunk *chunk)
 {
-	struct http1 *parser = parser_of(c, chunk->dir);
 	struct stream_chunk part = *chunk;
 	int r = 0;
 
 	c->now_ns = chunk->ts_ns;
 	/* The stream stage leaves no holes and gives nothing twice. Should it ever, the count stays right. */
-	if (part.offset > http1_offset(parser))
-		r = feed_gap(c, parser, part.offset, part.ts_ns, GAP_LOST);
-	uint64_t known = http1_offset(parser) - part.offset;
+	if (part.offset > known_to(c, part.dir))
+		r = feed_gap(c, part.dir, part.offset, part.ts_ns, GAP_LOST);
+	uint64_t known = known_to(c, part.dir) - part.offset;
 	if (known >= part.len)
 		return check_memory(c, r);
 	if (known) {
@@ -495,7 +572,7 @@ int http_conn_data(struct http_conn *c, const struct stream_chunk *chunk)
 		part.offset += known;
 		part.call_start = false;
 	}
-	int fed = http1_data(parser, &part);
+	int fed = feed_data(c, &part);
 	return check_memory(c, r < 0 ? r : fed);
 }
 
@@ -503,7 +580,7 @@ int http_conn_gap(struct http_conn *c, const struct stream_gap *gap)
 {
 	uint64_t end = gap->len > UINT64_MAX - gap->offset ? UINT64_MAX : gap->offset + gap->len;
 	c->now_ns = gap->ts_ns;
-	return check_memory(c, feed_gap(c, parser_of(c, gap->dir), end, gap->ts_ns, gap->reason));
+	return check_memory(c, feed_gap(c, gap->dir, end, gap->ts_ns, gap->reason));
 }
 
 uint64_t http_conn_passable(const struct http_conn *c, enum stream_dir dir, uint64_t max_seen)
@@ -514,6 +591,8 @@ uint64_t http_conn_passable(const struct http_conn *c, enum stream_dir dir, uint
 int http_conn_close(struct http_conn *c, uint64_t ts_ns)
 {
 	c->now_ns = ts_ns;
+	if (c->http2)
+		return check_memory(c, http2_close(c->http2, ts_ns));
 	/* First the request, so that a response that came early has something to follow. */
 	http1_close(c->requests);
 	http1_close(c->responses);
@@ -521,8 +600,15 @@ int http_conn_close(struct http_conn *c, uint64_t ts_ns)
 	return check_memory(c, 0);
 }
 
+uint64_t http_conn_framing(const struct http_conn *c, enum stream_dir dir)
+{
+	return c->http2 ? http2_framing(c->http2, dir) : 0;
+}
+
 uint64_t http_conn_idle(struct http_conn *c, uint64_t now_ns)
 {
+	if (c->http2)
+		return http2_idle(c->http2, now_ns);
 	uint64_t last_ns = http1_done_ts(c->responses);
 	if (last_ns > UINT64_MAX - c->limits.done_idle_ns)
 		return UINT64_MAX;

@@ -7,8 +7,9 @@
  * messages out through the callbacks. One connection is used by one thread at a time. Memory is bounded by
  * the limits whatever the bytes are.
  *
- * HTTP/1.0 and 1.1 (RFC 9110, RFC 9112). A connection that opens with the HTTP/2 preface (RFC 9113
- * section 3.4) is reported once through on_unreadable and its bytes are counted, not parsed. */
+ * HTTP/1.0 and 1.1 (RFC 9110, RFC 9112), and HTTP/2 (RFC 9113): of a connection that opens with its preface,
+ * or that is picked up in the middle and shows calls which begin with frames before any message of HTTP/1.
+ * http2.h says what is different there. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,9 +24,14 @@ struct http_budget {
 
 struct http_limits {
 	size_t max_head; /* bytes of start line and headers together, and of chunk extensions and trailers */
-	size_t max_headers;	    /* number of header fields */
-	size_t max_body;	    /* body bytes kept per message; the rest is hashed and counted */
-	size_t max_pending;	    /* requests without a response on one connection */
+	size_t max_headers; /* number of header fields */
+	size_t max_body;    /* body bytes kept per message; the rest is hashed and counted */
+	size_t max_pending; /* HTTP/1: requests without a response on one connection */
+	/* HTTP/2: streams that are followed at a time on one connection. For a new one the oldest is given as
+	 * it is, as HTTP_END_LIMIT, and what comes on it is reported unreadable. max_head also bounds one
+	 * header block, before and after decompression. */
+	size_t max_streams;
+	size_t max_heads; /* HTTP/2: bytes of header fields of all messages that are not given yet */
 	struct http_budget *budget; /* shared, borrowed; or NULL */
 	uint64_t done_idle_ns;	    /* see http_conn_idle() */
 
@@ -55,7 +61,7 @@ struct http_conn_ops {
 	 * request has ended too, or the connection. */
 	void (*on_message)(void *ctx, struct http_message *msg);
 
-	/* len bytes at this place belong to no message: after lost synchronisation, or not HTTP/1.
+	/* len bytes at this place belong to no message: after lost synchronisation, or not HTTP.
 	 * `why` is static text. missing: they were not captured either (a gap outside any message).
 	 * Over a connection, the sum of these and of http_message.missing_bytes is the sum of the gaps. */
 	void (*on_unreadable)(void *ctx, enum stream_dir dir, uint64_t len, bool missing, const char *why);
@@ -94,3 +100,6 @@ int http_conn_close(struct http_conn *conn, uint64_t ts_ns);
  * limits.done_idle_ns is given as complete. What ends its framing later is skipped; more body bytes are
  * reported unreadable. Returns the time at which to call again, UINT64_MAX for never. */
 uint64_t http_conn_idle(struct http_conn *conn, uint64_t now_ns);
+
+/* Captured bytes of the direction that are neither in a message nor reported: HTTP/2's own framing. */
+uint64_t http_conn_framing(const struct http_conn *conn, enum stream_dir dir);

@@ -16,8 +16,10 @@ enum http_role { HTTP_REQUEST, HTTP_RESPONSE };
 /* How the message came to its end. */
 enum http_end {
 	HTTP_END_COMPLETE,  /* as its framing says (RFC 9112 section 6.3), close-delimited included */
-	HTTP_END_CLOSED,    /* the connection ended first */
-	HTTP_END_GAP,	    /* bytes are missing and the framing could not be followed past them */
+	HTTP_END_CLOSED,    /* the connection ended first; HTTP/2: or the stream was reset or refused, then
+			     * `problem` says by whom and why, and a response may have no byte and status 0 */
+	HTTP_END_GAP,	    /* bytes are missing and the framing could not be followed past them; HTTP/2: they
+			     * may be of another message, and missing_bytes may be 0 */
 	HTTP_END_MALFORMED, /* breaks the grammar; `problem` says where. If its framing was clear all the same
 			     * (a control byte in a header value), the body is whole and body_sha256_valid
 			     * says so */
@@ -73,7 +75,9 @@ struct http_message {
 	int status;   /* response: 100..999; 0 if its bytes are missing */
 	int version_minor;
 
-	struct http_header *headers; /* in wire order, repeated names kept */
+	/* In wire order, repeated names kept. HTTP/2: without the pseudo-header fields; :authority is a
+	 * header "host", the first one, unless there is a host field with the same value. */
+	struct http_header *headers;
 	size_t n_headers;
 
 	/* The decoded body: transfer-coding removed, and content-coding if `decoded`. `body` holds its first

@@ -152,7 +152,8 @@ static inline void feed_text(struct feed *f, enum stream_dir dir, const char *te
 	feed_call(f, dir, text, strlen(text));
 }
 
-/* Everything that came in is in a message or reported. Not after http_conn_idle() gave something. */
+/* Everything that came in is in a message or reported, or HTTP/2's own framing. Not after http_conn_idle()
+ * gave something of HTTP/1. */
 static inline void feed_check_sums(const struct feed *f)
 {
 	uint64_t wire = 0, missing = 0;
@@ -163,6 +164,7 @@ static inline void feed_check_sums(const struct feed *f)
 	missing += f->missing[0] + f->missing[1];
 	assert_int_equal(missing, f->gaps);
 	wire += f->unreadable[0] + f->unreadable[1] + f->missing[0] + f->missing[1];
+	wire += http_conn_framing(f->conn, STREAM_WRITE) + http_conn_framing(f->conn, STREAM_READ);
 	assert_int_equal(wire, f->fed + f->gaps);
 }
 
@@ -223,7 +225,11 @@ static inline void put_message(struct buf *b, const struct http_message *m)
 	else
 		put(b, "%llu response %d%s", (unsigned long long)m->exchange, m->status,
 		    m->orphan ? " orphan" : "");
-	put(b, " 1.%d %s", m->version_minor, end_name(m->end));
+	if (m->protocol == HTTP_2)
+		put(b, " stream %u unknown=%llu %s", m->stream_id, (unsigned long long)m->unknown_headers,
+		    end_name(m->end));
+	else
+		put(b, " 1.%d %s", m->version_minor, end_name(m->end));
 	if (m->problem)
 		put(b, " (%s)", m->problem);
 	put(b, " missing=%llu wire=%llu\n", (unsigned long long)m->missing_bytes,

@@ -363,22 +363,6 @@ static void test_no_http_at_all(void **state)
 	feed_done(&f);
 }
 
-static void test_http2(void **state)
-{
-	(void)state;
-	check_talk(TALK(REQ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"),
-			RESP("\0\0\0\x04\x01\0\0\0\0"), REQ(GET), RESP("HTTP/1.1 200 OK\r\n\r\n")),
-		   "unreadable 61 28 missing 0 0\n");
-	struct feed f;
-	feed_init(&f, NULL);
-	feed_text(&f, STREAM_WRITE, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-	assert_string_equal(f.why, "HTTP/2 is not read yet");
-	f.why = NULL;
-	feed_text(&f, STREAM_READ, "HTTP/1.1 200 OK\r\n\r\n");
-	assert_string_equal(f.why, "HTTP/2 is not read yet");
-	feed_done(&f);
-}
-
 /* --- limits ------------------------------------------------------------------------------ */
 
 static void test_head_limit(void **state)
@@ -556,7 +540,6 @@ int main(void)
 		cmocka_unit_test(test_flawed_headers),
 		cmocka_unit_test(test_malformed_start_lines),
 		cmocka_unit_test(test_no_http_at_all),
-		cmocka_unit_test(test_http2),
 		cmocka_unit_test(test_head_limit),
 		cmocka_unit_test(test_one_megabyte_header),
 		cmocka_unit_test(test_header_count_limit),
