@@ -106,7 +106,7 @@ static void test_resets(void **state)
 		   "  body 4/4 [part] no hash\n"
 		   "4 request POST /b stream 7 unknown=0 closed (the server reset the stream: NO_ERROR) "
 		   "missing=0 wire=18\n" AGENT "  content-type: [application/json]\n" NOHASH
-		   "4 response 413 stream 7 unknown=0 complete missing=0 wire=29\n" NOBODY
+		   "4 response 413 stream 7 unknown=0 complete missing=0 wire=14\n" NOBODY
 		   "unreadable 13 0 missing 0 0\n");
 }
 
