@@ -175,7 +175,7 @@ static int lose(struct http2 *h, struct http2_side *side, enum gap_reason reason
 	side->head_len = 0;
 	side->stream = NULL;
 	hpack_reset(side->hpack);
-	http2_mark_lost(h, side->role, reason);
+	http2_mark_lost(h, side, reason);
 	if (side->role == HTTP_REQUEST)
 		http2_release_held(h, UINT64_MAX);
 	return r;
@@ -214,6 +214,10 @@ static int own_data(struct http2 *h, struct http2_side *side)
 		return 0;
 	}
 	own_half(side, s);
+	if (half->begun && !half->ended && !half->head) {
+		half->head = true;
+		http_draft_head(&half->draft);
+	}
 	if (half->begun || half->ended)
 		return 0;
 	return http2_begin_blind(h, s, side->role, side->frame_ts_ns);
@@ -550,6 +554,8 @@ static int step(struct http2 *h, struct http2_side *side, struct input *in, bool
 		r = step_payload(h, side, in);
 		break;
 	case HTTP2_LOST:
+		http2_mark_skipped(h, side, GAP_LOST);
+		/* fall through */
 	case HTTP2_STOPPED:
 		http2_unreadable(h, side->role, in->len, false, side->why);
 		take(side, in, in->len);
@@ -622,6 +628,7 @@ static int gap_outside(struct http2 *h, struct http2_side *side, uint64_t len, e
 	int r = 0;
 	if (side->state == HTTP2_FRAME || side->state == HTTP2_START)
 		r = lose(h, side, reason, not_frames);
+	http2_mark_skipped(h, side, reason);
 	http2_unreadable(h, side->role, cut, false, "a frame's header that was cut short");
 	http2_unreadable(h, side->role, len, true, side->state == HTTP2_STOPPED ? side->why : between);
 	return r;

@@ -76,18 +76,36 @@ static void judge(struct http2_half *half, int r, const struct http2_facts *fact
 	}
 }
 
+static struct hpack_limits limits_of(const struct http2 *h)
+{
+	return (struct hpack_limits){
+		.max_fields = h->limits->max_headers,
+		.max_size = MIN(h->limits->max_head, h->limits->max_heads - h->heads),
+	};
+}
+
+static void head_is_read(struct http2 *h, struct http2_side *side)
+{
+	struct http2_stream *s = side->block_stream;
+	struct http2_half *half = &s->half[side->role];
+	half->head = true;
+	http_draft_head(&half->draft);
+	if (side->role == HTTP_REQUEST) {
+		s->head_method = http_method_kind(half->draft.msg) == HTTP_METHOD_HEAD;
+		http2_refuse(h, s);
+	}
+}
+
 static int read_fields(struct http2 *h, struct http2_side *side, bool cut)
 {
 	struct http2_stream *s = side->block_stream;
 	struct http2_half *half = &s->half[side->role];
+	struct hpack_limits limits = limits_of(h);
 	struct http2_facts facts = {};
-	struct hpack_limits limits = {
-		.max_fields = h->limits->max_headers,
-		.max_size = MIN(h->limits->max_head, h->limits->max_heads - h->heads),
-	};
 	int r = http2_begin(h, s, side->role, side->block_ts_ns);
 	if (r < 0)
 		return r;
+	const struct http_message *msg = half->draft.msg;
 	half->draft.msg->last_ts_ns = side->ts_ns;
 	r = http2_fields_read(half->draft.msg, side->hpack, side->block.data, side->block.len, cut, &limits,
 			      &facts);
@@ -104,12 +122,60 @@ static int read_fields(struct http2 *h, struct http2_side *side, bool cut)
 	}
 	if (is_no_message(h, side, &facts, cut))
 		return 0;
-	half->head = true;
-	http_draft_head(&half->draft);
-	if (side->role == HTTP_REQUEST) {
-		s->head_method = http_method_kind(half->draft.msg) == HTTP_METHOD_HEAD;
-		http2_refuse(h, s);
+	/* Here it begins: nothing that was lost before is its own. */
+	if (msg->status >= 200 && !cut)
+		half->lost = false;
+	/* With a status that is not known it may be an interim response: what comes next tells. */
+	if (side->role == HTTP_REQUEST || msg->status || !facts.unknown || side->block_ends)
+		head_is_read(h, side);
+	return 0;
+}
+
+#define SWAP(a, b)                                                                                           \
+	do {                                                                                                 \
+		__auto_type _swap = (a);                                                                     \
+		(a) = (b);                                                                                   \
+		(b) = _swap;                                                                                 \
+	} while (0)
+
+static void take_fields(struct http2 *h, struct http2_half *half, struct http_message *next, size_t size)
+{
+	struct http_message *msg = half->draft.msg;
+	SWAP(msg->headers, next->headers);
+	SWAP(msg->n_headers, next->n_headers);
+	msg->status = next->status;
+	msg->problem = next->problem;
+	msg->unknown_headers = next->unknown_headers;
+	h->heads += size - half->heads;
+	half->heads = size;
+}
+
+/* After a response whose status is not known. It was an interim one if another begins now; trailers end the
+ * stream. */
+static int read_next_fields(struct http2 *h, struct http2_side *side, bool cut)
+{
+	struct http2_stream *s = side->block_stream;
+	struct http2_half *half = &s->half[HTTP_RESPONSE];
+	struct hpack_limits limits = limits_of(h);
+	struct http2_facts facts = {};
+	_cleanup_(http_message_free) struct http_message *next = calloc(1, sizeof(*next));
+	if (!next)
+		return -ENOMEM;
+	next->role = HTTP_RESPONSE;
+	int r = http2_fields_read(next, side->hpack, side->block.data, side->block.len, cut, &limits, &facts);
+	if (r == -ENOMEM)
+		return r;
+	if (!next->status && (!facts.unknown || side->block_ends)) {
+		head_is_read(h, side);
+		return 0;
 	}
+	take_fields(h, half, next, facts.size);
+	half->draft.msg->first_ts_ns = side->block_ts_ns;
+	judge(half, r, &facts);
+	if (half->draft.msg->status / 100 == 1 && !side->block_ends)
+		http2_unbegin(h, s, HTTP_RESPONSE);
+	else if (half->draft.msg->status)
+		head_is_read(h, side);
 	return 0;
 }
 
@@ -120,8 +186,10 @@ static int read_block(struct http2 *h, struct http2_side *side, bool cut)
 	int r = 0;
 	if (side->block_skip)
 		hpack_reset(side->hpack);
-	else if (half && !half->head)
+	else if (half && !half->begun)
 		r = read_fields(h, side, cut);
+	else if (half && !half->head)
+		r = read_next_fields(h, side, cut);
 	else
 		r = skip_block(side, half, cut);
 	side->block_skip = true;

@@ -64,6 +64,7 @@ struct http2_side {
 	uint64_t piece; /* number of the chunk being read */
 	uint64_t ts_ns;
 	const char *why;  /* LOST, STOPPED */
+	uint64_t marked;  /* the last exchange that http2_mark_lost() has seen */
 	bool strict;	  /* was lost before: frames must be plausible */
 	uint32_t last_id; /* requests: the highest stream that was begun */
 	size_t preface;	  /* START: bytes of it so far */
@@ -142,8 +143,11 @@ void http2_end(struct http2 *h, struct http2_stream *s, enum http_role role, enu
 /* The rest of the framing of a message that ended early has come. May free the stream. */
 void http2_early_over(struct http2 *h, struct http2_stream *s, enum http_role role);
 
-/* Bytes of unknown number are missing in the direction. */
-void http2_mark_lost(struct http2 *h, enum http_role role, enum gap_reason reason);
+/* Bytes of unknown number are missing in the direction, or cannot be read: each open message may lack a part.
+ */
+void http2_mark_lost(struct http2 *h, struct http2_side *side, enum gap_reason reason);
+/* More of that, while the direction is lost: of streams that the other direction has opened since. */
+void http2_mark_skipped(struct http2 *h, struct http2_side *side, enum gap_reason reason);
 
 void http2_half_lost(struct http2_half *half, enum gap_reason reason);
 

@@ -67,7 +67,7 @@ static void give_response(struct http2 *h, struct http2_stream *s)
 static void settle(struct http2 *h, struct http2_stream *s)
 {
 	const struct http2_half *request = &s->half[HTTP_REQUEST], *response = &s->half[HTTP_RESPONSE];
-	bool request_open = s->held || (request->begun && !request->ended);
+	bool request_open = s->held || ((request->begun || request->wire) && !request->ended);
 	if (!request_open)
 		give_response(h, s);
 	if (!request_open && !request->early && response->ended && !response->early)
@@ -386,10 +386,18 @@ int http2_body(struct http2 *h, struct http2_side *side, struct http2_half *half
 
 /* --- losses, resets ---------------------------------------------------------------------- */
 
-void http2_mark_lost(struct http2 *h, enum http_role role, enum gap_reason reason)
+void http2_mark_lost(struct http2 *h, struct http2_side *side, enum gap_reason reason)
 {
 	for (struct http2_stream *s = h->first; s; s = s->next)
-		http2_half_lost(&s->half[role], reason);
+		http2_half_lost(&s->half[side->role], reason);
+	side->marked = h->exchanges;
+}
+
+void http2_mark_skipped(struct http2 *h, struct http2_side *side, enum gap_reason reason)
+{
+	for (struct http2_stream *s = h->last; s && s->exchange > side->marked; s = s->prev)
+		http2_half_lost(&s->half[side->role], reason);
+	side->marked = h->exchanges;
 }
 
 void http2_half_lost(struct http2_half *half, enum gap_reason reason)

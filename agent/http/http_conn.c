@@ -241,7 +241,8 @@ static void on_request_end(void *ctx, struct http_message *msg, bool tunnel)
 	struct http_conn *c = ctx;
 	struct pending *e = pending_find(&c->queue, c->request);
 	(void)tunnel;
-	c->spoke_http1 = true;
+	/* Not so what is left of HTTP/2's preface when bytes of it are lost. */
+	c->spoke_http1 |= msg->target != NULL;
 	msg->exchange = c->request;
 	c->request = 0;
 	if (e) {
@@ -345,7 +346,7 @@ static void on_response_end(void *ctx, struct http_message *msg, bool tunnel)
 	msg->exchange = c->response;
 	msg->orphan = !e;
 	c->response_begun = c->response_matched = false;
-	c->spoke_http1 = true;
+	c->spoke_http1 |= msg->status != 0;
 	if (msg->orphan)
 		c->orphan_ts_ns = msg->first_ts_ns;
 	if (e) {
