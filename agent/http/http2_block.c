@@ -146,6 +146,7 @@ static void take_fields(struct http2 *h, struct http2_half *half, struct http_me
 	msg->status = next->status;
 	msg->problem = next->problem;
 	msg->unknown_headers = next->unknown_headers;
+	half->draft.flawed = false;
 	h->heads += size - half->heads;
 	half->heads = size;
 }

@@ -457,24 +457,35 @@ static uint64_t due_ns(const struct http2 *h, const struct http2_stream *s)
 	return UINT64_MAX;
 }
 
+/* The stream's time has come. */
+static void end_idle(struct http2 *h, struct http2_stream *s)
+{
+	uint32_t id = s->id;
+	if (!s->held) {
+		s->half[HTTP_RESPONSE].early = true;
+		http2_end(h, s, HTTP_RESPONSE, HTTP_END_COMPLETE, NULL);
+		s = http2_stream_find(h, id);
+	}
+	/* It has waited long enough for its request as well. */
+	if (s && s->held)
+		release(h, s);
+}
+
 uint64_t http2_idle(struct http2 *h, uint64_t now_ns)
 {
 	struct http2_stream *next;
+	uint64_t next_ns = UINT64_MAX;
 	if (h->idle_ns == UINT64_MAX || now_ns < h->idle_ns)
 		return h->idle_ns;
 	h->now_ns = now_ns;
-	h->idle_ns = UINT64_MAX;
 	for (struct http2_stream *s = h->first; s; s = next) {
 		next = s->next;
 		uint64_t due = due_ns(h, s);
-		if (due > now_ns) {
-			h->idle_ns = MIN(h->idle_ns, due);
-		} else if (s->held) {
-			release(h, s);
-		} else {
-			s->half[HTTP_RESPONSE].early = true;
-			http2_end(h, s, HTTP_RESPONSE, HTTP_END_COMPLETE, NULL);
-		}
+		if (due > now_ns)
+			next_ns = MIN(next_ns, due);
+		else
+			end_idle(h, s);
 	}
-	return h->idle_ns;
+	h->idle_ns = next_ns;
+	return next_ns;
 }

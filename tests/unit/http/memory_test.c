@@ -98,7 +98,7 @@ struct record_of {
 	enum stream_dir dir;
 	size_t lost;
 	const char *text;
-	size_t len; /* 0: the text's */
+	size_t len; /* 0: up to the NUL */
 };
 
 #define CODED(coding, data)                                                                                  \
@@ -143,12 +143,45 @@ static const struct record_of talk[] = {
 	{STREAM_WRITE, 0, "GET /f HTTP/1.1\r\nHost:", 0},
 };
 
+#define BYTES(dir, text)                                                                                     \
+	{                                                                                                    \
+		dir, 0, text, sizeof(text) - 1                                                               \
+	}
+
+/* Two blocks that are one, a table that is used, interim and final, padding, losses, resets, an end in a
+ * block. */
+static const struct record_of talk2[] = {
+	BYTES(STREAM_WRITE, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+	BYTES(STREAM_WRITE, "\0\0\x0a\1\0\0\0\0\1\x83\x84\x41\1h\x40\1a\1b"),
+	BYTES(STREAM_WRITE, "\0\0\6\x9\4\0\0\0\1\x40\1c\1d\xbe"),
+	BYTES(STREAM_WRITE, "\0\0\5\0\1\0\0\0\1hello"),
+	BYTES(STREAM_READ, "\0\0\5\1\4\0\0\0\1\x48\3\x31\x30\x33"),
+	BYTES(STREAM_READ, "\0\0\x9\1\4\0\0\0\1\x88\0\1x\4long"),
+	BYTES(STREAM_READ, "\0\0\4\0\x8\0\0\0\1\1ab\0"),
+	BYTES(STREAM_READ, "\0\0\6\0\1\0\0\0\1c"),
+	{STREAM_READ, 3, NULL, 0},
+	BYTES(STREAM_READ, "de"),
+	BYTES(STREAM_WRITE, "\0\0\x0a\1\4\0\0\0\3\x83\x84\x41\1i"),
+	{STREAM_WRITE, 40, NULL, 0},
+	BYTES(STREAM_WRITE, "\0\0\5\1\5\0\0\0\5\x82\x84\x41\1j"),
+	BYTES(STREAM_WRITE, "\0\0\5\1\5\0\0\0\7\x82\x84\x41\1k"),
+	BYTES(STREAM_READ, "\0\0\4\3\0\0\0\0\5\0\0\0\7"),
+	{STREAM_READ, 5, NULL, 0},
+	/* A status that is not known, then the response; one that nobody asked for. */
+	BYTES(STREAM_READ, "\0\0\1\1\4\0\0\0\7\xbe"),
+	BYTES(STREAM_READ, "\0\0\1\1\5\0\0\0\7\x88"),
+	BYTES(STREAM_READ, "\0\0\1\1\5\0\0\0\x0b\x88"),
+	BYTES(STREAM_WRITE, "\0\0\5\1\5\0\0\0\x0d\x82\x84\x41\1l"),
+	BYTES(STREAM_READ, "\0\0\x8\7\0\0\0\0\0\0\0\0\7\0\0\0\0"),
+	BYTES(STREAM_WRITE, "\0\0\x9\1\5\0\0\0\x0f\x82\x84\x41\1"),
+};
+
 /* 0, or the first error that was reported. */
-static int play(struct feed *f)
+static int play(struct feed *f, const struct record_of *records, size_t n)
 {
 	int first = 0;
-	for (size_t i = 0; i < (sizeof(talk) / sizeof(talk[0])); i++) {
-		const struct record_of *r = &talk[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct record_of *r = &records[i];
 		uint64_t len = r->lost ? r->lost : r->len ? r->len : strlen(r->text);
 		int e;
 		if (r->lost) {
@@ -189,8 +222,14 @@ static void check_codings(const struct feed *f)
 	}
 }
 
+static void check_count(const struct feed *f)
+{
+	assert_int_equal(f->n, 13);
+}
+
 /* Refuses the nth allocation. False: there are not so many. */
-static bool play_without(unsigned long n)
+static bool play_without(unsigned long n, const struct record_of *records, size_t n_records,
+			 void (*check)(const struct feed *f))
 {
 	struct feed f = {.ts_ns = 1000, .cap = 64};
 	f.messages = malloc(f.cap * sizeof(*f.messages));
@@ -198,29 +237,40 @@ static bool play_without(unsigned long n)
 	failed = false;
 	armed = true;
 	int r = http_conn_new(&f.conn, 7, STREAM_WRITE, NULL, &feed_ops, &f);
-	int played = r == 0 ? play(&f) : 0;
+	int played = r == 0 ? play(&f, records, n_records) : 0;
 	armed = false;
 	assert_true(r == 0 || (r == -ENOMEM && failed && !f.conn));
 	assert_true(played == 0 || failed);
 	if (r == 0)
 		feed_check_sums(&f);
 	if (!failed)
-		check_codings(&f);
+		check(&f);
 	feed_done(&f);
 	return failed;
 }
 
-static void test_connection(void **state)
+static void check_each(const struct record_of *records, size_t n_records, void (*check)(const struct feed *f))
 {
 	unsigned long n = 0;
-	(void)state;
 	/* Libraries keep some memory for good from their first use on. */
-	assert_false(play_without(ULONG_MAX));
+	assert_false(play_without(ULONG_MAX, records, n_records, check));
 	long before = live;
-	for (; play_without(n); n++)
+	for (; play_without(n, records, n_records, check); n++)
 		assert_int_equal(live, before);
 	/* All of it was reached: there are more allocations than messages. */
 	assert_true(n > 40);
+}
+
+static void test_connection(void **state)
+{
+	(void)state;
+	check_each(talk, sizeof(talk) / sizeof(talk[0]), check_codings);
+}
+
+static void test_http2(void **state)
+{
+	(void)state;
+	check_each(talk2, sizeof(talk2) / sizeof(talk2[0]), check_count);
 }
 
 static void on_event(void *ctx, const struct sse_event *event)
@@ -267,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connection),
+		cmocka_unit_test(test_http2),
 		cmocka_unit_test(test_sse),
 	};
 	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
