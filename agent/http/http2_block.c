@@ -78,10 +78,11 @@ static void judge(struct http2_half *half, int r, const struct http2_facts *fact
 
 static struct hpack_limits limits_of(const struct http2 *h)
 {
-	return (struct hpack_limits){
-		.max_fields = h->limits->max_headers,
-		.max_size = MIN(h->limits->max_head, h->limits->max_heads - h->heads),
-	};
+	size_t room = h->limits->max_heads - h->heads;
+	struct hpack_limits limits = {.max_fields = h->limits->max_headers, .max_size = room};
+	if (room > h->limits->max_head)
+		limits.max_size = h->limits->max_head;
+	return limits;
 }
 
 static void head_is_read(struct http2 *h, struct http2_side *side)

@@ -190,7 +190,8 @@ static int put_host(struct reader *rd)
 		return -ENOMEM;
 	if (msg->n_headers)
 		memmove(msg->headers + 1, msg->headers, msg->n_headers * sizeof(*msg->headers));
-	msg->headers[0] = (struct http_header){.name = name, .value = TAKE_PTR(rd->authority)};
+	msg->headers[0].name = name;
+	msg->headers[0].value = TAKE_PTR(rd->authority);
 	msg->n_headers++;
 	return 0;
 }
