@@ -9,7 +9,7 @@
 #include "base/macro.h"
 
 #define METHOD_MAX    32 /* longer than any registered method; bounds the search for its end */
-#define HEADERS_FIRST 16
+#define HEADERS_FIRST 32
 
 static const char version_prefix[] = "HTTP/1.";
 #define VERSION_PREFIX_LEN (sizeof(version_prefix) - 1)
@@ -20,12 +20,20 @@ static bool is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
-static bool is_token(uint8_t c)
-{
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-		return true;
-	return is_digit(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
+/* A token's characters (RFC 9110 section 5.6.2), each in lower case; 0: not one. */
+static const uint8_t token_chars[256] = {
+	['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*',
+	['+'] = '+', ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`',	['|'] = '|',
+	['~'] = '~', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4',	['5'] = '5',
+	['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b',	['c'] = 'c',
+	['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i',	['j'] = 'j',
+	['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p',	['q'] = 'q',
+	['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w',	['x'] = 'x',
+	['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd',	['E'] = 'e',
+	['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k',	['L'] = 'l',
+	['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r',	['S'] = 's',
+	['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y',	['Z'] = 'z',
+};
 
 static bool is_blank(uint8_t c)
 {
@@ -51,7 +59,7 @@ enum http_method_kind http_method_kind(const struct http_message *request)
 size_t http_token_len(const uint8_t *data, size_t len)
 {
 	size_t n = 0;
-	while (n < len && is_token(data[n]))
+	while (n < len && token_chars[data[n]])
 		n++;
 	return n;
 }
@@ -90,18 +98,51 @@ bool http_start_resync(enum http_role role, const uint8_t *data, size_t len)
 
 /* --- start line -------------------------------------------------------------------------- */
 
+/* Copies text in which what text cannot hold is '?'. True: there was such. */
+static bool copy_text(char *to, const uint8_t *data, size_t len)
+{
+	const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
+	bool flawed = false;
+	size_t i = 0;
+	/* Eight at a time, as long as none is below a blank or 0x7f: then its top bit is set in one of these.
+	 */
+	for (uint64_t word; len - i >= 8; i += 8) {
+		memcpy(&word, data + i, 8);
+		const uint64_t del = word ^ (ones * 0x7f);
+		if ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & tops)
+			break;
+		memcpy(to + i, &word, 8);
+	}
+	for (; i < len; i++) {
+		bool bad = is_control(data[i]);
+		flawed |= bad;
+		to[i] = bad ? '?' : (char)data[i];
+	}
+	to[len] = 0;
+	return flawed;
+}
+
+static void copy_name(char *to, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = (char)token_chars[data[i]];
+	to[len] = 0;
+}
+
 char *http_text_copy(const uint8_t *data, size_t len, bool *flawed)
 {
 	char *text = malloc(len + 1);
-	if (!text)
-		return NULL;
-	for (size_t i = 0; i < len; i++) {
-		bool bad = is_control(data[i]);
-		*flawed |= bad;
-		text[i] = bad ? '?' : (char)data[i];
-	}
-	text[len] = 0;
+	if (text)
+		*flawed |= copy_text(text, data, len);
 	return text;
+}
+
+char *http_name_copy(const uint8_t *data, size_t len)
+{
+	char *name = malloc(len + 1);
+	if (name)
+		copy_name(name, data, len);
+	return name;
 }
 
 static int replace_text(char **text, const uint8_t *data, size_t len, bool *flawed)
@@ -181,9 +222,10 @@ struct reader {
 	struct http_message *msg;
 	size_t max_headers;
 	size_t cap; /* of msg->headers */
-	/* The last header's value, which a folded line continues. */
-	bool last_kept;
-	size_t last_len, last_cap;
+	/* Where the next name goes in msg->header_text. Every line takes less there than in the head: a colon
+	 * and a line end make room for two NULs. */
+	char *text;
+	bool last_kept; /* the last header's value ends there, and a folded line may continue it */
 	bool flawed;
 };
 
@@ -220,60 +262,38 @@ static int headers_grow(struct reader *rd)
 	return 0;
 }
 
-char *http_name_copy(const uint8_t *data, size_t len)
+static char *put_value(struct reader *rd, const uint8_t *data, size_t len)
 {
-	char *name = malloc(len + 1);
-	if (!name)
-		return NULL;
-	for (size_t i = 0; i < len; i++)
-		name[i] = data[i] >= 'A' && data[i] <= 'Z' ? (char)(data[i] | 0x20) : (char)data[i];
-	name[len] = 0;
-	return name;
-}
-
-static char *value_copy(struct reader *rd, const uint8_t *data, size_t len)
-{
-	bool flawed = false;
-	char *value = http_text_copy(data, len, &flawed);
-	if (flawed)
+	char *value = rd->text;
+	if (copy_text(value, data, len))
 		flaw(rd, "a header value holds control bytes");
+	rd->text += len + 1;
 	return value;
 }
 
-static int header_fold(struct reader *rd, const uint8_t *line, size_t len)
+static void header_fold(struct reader *rd, const uint8_t *line, size_t len)
 {
-	struct http_message *msg = rd->msg;
 	http_trim(&line, &len);
-	if (!rd->last_kept || !msg->n_headers) {
+	if (!rd->last_kept) {
 		flaw(rd, "a header line continues none");
-		return 0;
+		return;
 	}
 	if (!len)
-		return 0;
-	_cleanup_free_ char *more = value_copy(rd, line, len);
-	if (!more)
-		return -ENOMEM;
-	char **value = &msg->headers[msg->n_headers - 1].value;
-	size_t need = rd->last_len + 1 + len + 1;
-	if (need > rd->last_cap) {
-		char *joined = realloc(*value, need * 2);
-		if (!joined)
-			return -ENOMEM;
-		*value = joined;
-		rd->last_cap = need * 2;
-	}
-	if (rd->last_len)
-		(*value)[rd->last_len++] = ' ';
-	memcpy(*value + rd->last_len, more, len + 1);
-	rd->last_len += len;
-	return 0;
+		return;
+	/* Over the NUL of the value so far; a blank between the two. */
+	rd->text--;
+	if (rd->msg->headers[rd->msg->n_headers - 1].value[0])
+		*rd->text++ = ' ';
+	put_value(rd, line, len);
 }
 
 static int header_line(struct reader *rd, const uint8_t *line, size_t len)
 {
 	struct http_message *msg = rd->msg;
-	if (is_blank(line[0]))
-		return header_fold(rd, line, len);
+	if (is_blank(line[0])) {
+		header_fold(rd, line, len);
+		return 0;
+	}
 	rd->last_kept = false;
 
 	size_t name_len = http_token_len(line, len), colon = name_len;
@@ -293,15 +313,12 @@ static int header_line(struct reader *rd, const uint8_t *line, size_t len)
 	const uint8_t *value = line + colon + 1;
 	size_t value_len = len - colon - 1;
 	http_trim(&value, &value_len);
-	_cleanup_free_ char *name = http_name_copy(line, name_len);
-	_cleanup_free_ char *text = value_copy(rd, value, value_len);
-	if (!name || !text)
-		return -ENOMEM;
+	char *name = rd->text;
+	copy_name(name, line, name_len);
+	rd->text += name_len + 1;
 	msg->headers[msg->n_headers++] =
-		(struct http_header){.name = TAKE_PTR(name), .value = TAKE_PTR(text)};
+		(struct http_header){.name = name, .value = put_value(rd, value, value_len)};
 	rd->last_kept = true;
-	rd->last_len = value_len;
-	rd->last_cap = value_len + 1;
 	return 0;
 }
 
@@ -345,6 +362,9 @@ int http_head_read(struct http_message *msg, const uint8_t *data, size_t len, si
 	if (r < 0)
 		return r;
 	rd.flawed = msg->problem != NULL;
+	rd.text = msg->header_text = malloc((size_t)(end - pos) + 1);
+	if (!rd.text)
+		return -ENOMEM;
 	while (next_line(&pos, end, &line, &line_len) && line_len) {
 		r = header_line(&rd, line, line_len);
 		if (r < 0)

@@ -10,11 +10,12 @@ void http_message_free(struct http_message **msg)
 	struct http_message *m = *msg;
 	if (!m)
 		return;
-	for (size_t i = 0; i < m->n_headers; i++) {
+	for (size_t i = 0; i < m->n_headers && !m->header_text; i++) {
 		free(m->headers[i].name);
 		free(m->headers[i].value);
 	}
 	free(m->headers);
+	free(m->header_text);
 	for (size_t i = 0; i < m->n_parts; i++) {
 		free(m->parts[i].name);
 		free(m->parts[i].filename);
