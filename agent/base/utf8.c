@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
-#include <stdint.h>
-
 /* Length of the well-formed sequence at p, 0 if none. */
 static size_t sequence_len(const uint8_t *p, size_t left)
 {
@@ -49,4 +47,45 @@ bool utf8_valid(const char *data, size_t len, size_t *ret_bad)
 		i += n;
 	}
 	return true;
+}
+
+static void begin_character(struct utf8_run *run, uint8_t c)
+{
+	run->lo = 0x80;
+	run->hi = 0xbf;
+	if (c < 0x80) {
+		run->left = 0;
+	} else if (c >= 0xc2 && c <= 0xdf) {
+		run->left = 1;
+	} else if (c >= 0xe0 && c <= 0xef) {
+		run->left = 2;
+		run->lo = c == 0xe0 ? 0xa0 : 0x80;
+		run->hi = c == 0xed ? 0x9f : 0xbf;
+	} else if (c >= 0xf0 && c <= 0xf4) {
+		run->left = 3;
+		run->lo = c == 0xf0 ? 0x90 : 0x80;
+		run->hi = c == 0xf4 ? 0x8f : 0xbf;
+	} else {
+		run->bad = true;
+	}
+}
+
+void utf8_run_add(struct utf8_run *run, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	for (size_t i = 0; i < len && !run->bad; i++) {
+		if (!run->left) {
+			begin_character(run, p[i]);
+			continue;
+		}
+		run->bad = p[i] < run->lo || p[i] > run->hi;
+		run->left--;
+		run->lo = 0x80;
+		run->hi = 0xbf;
+	}
+}
+
+bool utf8_run_valid(const struct utf8_run *run)
+{
+	return !run->bad && !run->left;
 }

@@ -28,6 +28,7 @@ enum state {
 	TRAILER_LINE,
 	LOST,	 /* waiting for a call that begins like a message */
 	STOPPED, /* not HTTP/1 any more */
+	LEFT,	 /* the same, and the bytes are for another parser */
 };
 
 struct http1 {
@@ -43,6 +44,7 @@ struct http1 {
 	uint64_t piece;	  /* number of the chunk being read */
 	const char *why;  /* LOST, STOPPED: the reason */
 	const char *stop; /* set: stop after the message at hand */
+	bool leave;	  /* leave after the message at hand */
 	bool seen_any;	  /* these are not the direction's first bytes */
 
 	/* The message at hand. draft.msg is NULL in a body state after http1_finish_done(). */
@@ -139,6 +141,8 @@ static void rewind_to(struct http1 *p, enum state state)
 	if (p->stop && state != STOPPED) {
 		p->state = STOPPED;
 		p->why = p->stop;
+	} else if (p->leave) {
+		p->state = LEFT;
 	}
 }
 
@@ -548,6 +552,7 @@ static int step(struct http1 *p, struct input *in)
 		return 0;
 	case LOST:
 	case STOPPED:
+	case LEFT:
 		break;
 	}
 	unreadable(p, p->offset, in->len, p->why);
@@ -579,7 +584,7 @@ int http1_data(struct http1 *p, const struct stream_chunk *chunk)
 	p->bodiless = false;
 	if (p->state == LOST && chunk->call_start && http_start_resync(p->role, in.data, in.len))
 		rewind_to(p, START);
-	while (in.len) {
+	while (in.len && p->state != LEFT) {
 		int r = step(p, &in);
 		if (r < 0) {
 			r = out_of_memory(p);
@@ -677,6 +682,7 @@ int http1_gap(struct http1 *p, uint64_t len, uint64_t ts_ns, enum gap_reason rea
 		break;
 	case LOST:
 	case STOPPED:
+	case LEFT:
 		missing_outside(p, len, reason, p->why);
 		break;
 	default:
@@ -722,6 +728,7 @@ void http1_close(struct http1 *p)
 		break;
 	case LOST:
 	case STOPPED:
+	case LEFT:
 		break;
 	case BODY_CLOSE:
 		/* The compressed data tells what the framing cannot: that the connection ended too early. */
@@ -748,6 +755,33 @@ void http1_stop(struct http1 *p, const char *why)
 		rewind_to(p, STOPPED);
 	if (p->state == STOPPED)
 		p->why = p->stop;
+}
+
+void http1_leave(struct http1 *p)
+{
+	if (p->state == START && p->offset > p->first_offset)
+		reject_and_lose(p, "not HTTP");
+	p->leave = true;
+	if (p->state == START || p->state == LOST)
+		rewind_to(p, LEFT);
+}
+
+bool http1_left(const struct http1 *p)
+{
+	return p->state == LEFT;
+}
+
+bool http1_idle(const struct http1 *p)
+{
+	return p->state == START || p->state == LOST;
+}
+
+void http1_return(struct http1 *p, uint64_t offset, const char *lost)
+{
+	p->leave = false;
+	p->offset = p->own_end = offset;
+	p->why = lost;
+	rewind_to(p, lost ? LOST : START);
 }
 
 uint64_t http1_done_ts(const struct http1 *p)

@@ -20,7 +20,7 @@
 #include "http/http_conn.h"
 #include "http/message.h"
 
-/* Callbacks must not feed the parser; http1_stop() may be called from end(). */
+/* Callbacks must not feed the parser; http1_stop() and http1_leave() may be called from end(). */
 struct http1_ops {
 	/* A message begins at this chunk's place `offset`; for responses, with the interim ones before it.
 	 * Followed by exactly one end() or cancel(). */
@@ -65,6 +65,19 @@ void http1_close(struct http1 *parser);
 
 /* All bytes after the message at hand (or from now on, if there is none) are reported unreadable. */
 void http1_stop(struct http1 *parser, const char *why);
+
+/* What follows the message at hand (or, without one, all from now on) is for another parser: http1_data()
+ * takes nothing more, and http1_offset() says where that begins. No gap may be given meanwhile. */
+void http1_leave(struct http1 *parser);
+
+/* It has left. */
+bool http1_left(const struct http1 *parser);
+
+/* It reads, and no message is at hand. */
+bool http1_idle(const struct http1 *parser);
+
+/* It reads on after having left, from this position. lost: static, or NULL if a message begins there. */
+void http1_return(struct http1 *parser, uint64_t offset, const char *lost);
 
 /* Position up to which the direction is known. */
 uint64_t http1_offset(const struct http1 *parser);

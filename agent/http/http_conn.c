@@ -9,6 +9,9 @@
 #include "http/http2.h"
 #include "http/http2_frame.h"
 #include "http/pending.h"
+#include "http/upgrade.h"
+#include "http/websocket_frame.h"
+#include "http/websocket_handshake.h"
 
 /* How responses find their requests.
  *
@@ -34,6 +37,8 @@ struct http_conn {
 	struct http2 *http2;		    /* owned; set: it reads both directions from now on */
 	bool spoke_http1;		    /* there was a message of HTTP/1 */
 	uint64_t preface;		    /* where the first line of HTTP/2's preface ended, or 0 */
+	struct upgrade upgrade;		    /* to WebSocket */
+	uint64_t asking;		    /* upgrade.waiting: exchange whose answer decides */
 	struct pending_queue queue;
 	uint64_t exchanges; /* numbers given so far */
 	uint64_t now_ns;    /* of the chunk or gap being read */
@@ -73,6 +78,11 @@ const struct http_limits http_limits_default = {
 static const char unseen[] = "the response's beginning was not captured";
 static const char unproven[] = "the response was not captured, or could not be told from others after a loss";
 
+static enum stream_dir response_dir(const struct http_conn *c)
+{
+	return c->request_dir == STREAM_WRITE ? STREAM_READ : STREAM_WRITE;
+}
+
 /* --- exchanges --------------------------------------------------------------------------- */
 
 /* Gives the entry's response, if there is one, and forgets the entry. */
@@ -89,8 +99,7 @@ static void report_lost(struct http_conn *c, struct pending *e, const char *why)
 	uint64_t lost = e->lost;
 	e->lost = 0;
 	if (lost)
-		c->ops->on_unreadable(c->ctx, c->request_dir == STREAM_WRITE ? STREAM_READ : STREAM_WRITE,
-				      lost, true, why);
+		c->ops->on_unreadable(c->ctx, response_dir(c), lost, true, why);
 }
 
 /* The entry's response is lost, or so it must be taken. */
@@ -231,9 +240,30 @@ static enum http_method_kind on_request_head(void *ctx, const struct http_messag
 {
 	struct http_conn *c = ctx;
 	struct pending *e = pending_find(&c->queue, c->request);
-	if (e)
+	if (e) {
 		e->kind = http_method_kind(msg);
+		e->upgrade = websocket_upgrade(msg);
+	}
 	return HTTP_METHOD_OTHER;
+}
+
+/* Its end is where its framing says. */
+static bool framing_is_clear(const struct http_message *msg)
+{
+	return !msg->missing_bytes && (msg->end == HTTP_END_COMPLETE || msg->body_sha256_valid);
+}
+
+/* The request, which has ended, may be the last of HTTP. */
+static void follow_upgrade(struct http_conn *c, const struct http_message *msg, const struct pending *e)
+{
+	if (!framing_is_clear(msg))
+		return;
+	if (upgrade_wants_request(&c->upgrade) && websocket_upgrade(msg)) {
+		c->out_of_memory |= upgrade_open_request(&c->upgrade) < 0;
+	} else if (e && e->upgrade && !e->answered) {
+		c->asking = e->exchange;
+		upgrade_ask(&c->upgrade);
+	}
 }
 
 static void on_request_end(void *ctx, struct http_message *msg, bool tunnel)
@@ -250,6 +280,7 @@ static void on_request_end(void *ctx, struct http_message *msg, bool tunnel)
 		e->end = http1_known_end(c->requests);
 		e->kind = http_method_kind(msg);
 	}
+	follow_upgrade(c, msg, e);
 	c->ops->on_message(c->ctx, msg);
 	bool at_hand = e && c->response_matched && c->response == e->exchange;
 	if (e && e->answered && !at_hand)
@@ -337,12 +368,36 @@ static enum http_method_kind on_response_head(void *ctx, const struct http_messa
 	return e ? e->kind : HTTP_METHOD_OTHER;
 }
 
+/* The 101 response begins WebSocket. */
+static bool grants(const struct http_conn *c, const struct http_message *msg, const struct pending *e)
+{
+	if (msg->status != 101 || !websocket_upgrade(msg) || c->upgrade.granted)
+		return false;
+	return !e || (e->upgrade && e->done);
+}
+
+/* What the answer, or its loss, means for what the client sent after having asked for WebSocket. */
+static void settle_upgrade(struct http_conn *c)
+{
+	if (c->upgrade.waiting && !pending_find(&c->queue, c->asking))
+		c->out_of_memory |= upgrade_refuse(&c->upgrade) < 0;
+}
+
+static void stop_http(struct http_conn *c, const char *why)
+{
+	http1_stop(c->responses, why);
+	http1_stop(c->requests, why);
+}
+
 static void on_response_end(void *ctx, struct http_message *msg, bool tunnel)
 {
 	struct http_conn *c = ctx;
+	struct websocket_deflate deflate[2];
 	if (!c->response_matched)
 		match(c);
 	struct pending *e = c->response_orphan ? NULL : pending_find(&c->queue, c->response);
+	bool websocket = tunnel && grants(c, msg, e);
+	websocket_extensions(msg, deflate);
 	msg->exchange = c->response;
 	msg->orphan = !e;
 	c->response_begun = c->response_matched = false;
@@ -357,10 +412,11 @@ static void on_response_end(void *ctx, struct http_message *msg, bool tunnel)
 	} else {
 		c->ops->on_message(c->ctx, msg);
 	}
-	if (tunnel) {
-		http1_stop(c->responses, "the connection is not HTTP any more");
-		http1_stop(c->requests, "the connection is not HTTP any more");
-	}
+	if (websocket)
+		c->out_of_memory |= upgrade_grant(&c->upgrade, c->response, deflate, NULL) < 0;
+	else if (tunnel)
+		stop_http(c, "the connection is not HTTP any more");
+	settle_upgrade(c);
 }
 
 /* --- both directions --------------------------------------------------------------------- */
@@ -399,8 +455,7 @@ static void on_response_unreadable(void *ctx, uint64_t offset, uint64_t len, boo
 	struct http_conn *c = ctx;
 	struct pending *e = missing ? pending_before(&c->queue, offset) : NULL;
 	if (!e || e->answered) {
-		c->ops->on_unreadable(c->ctx, c->request_dir == STREAM_WRITE ? STREAM_READ : STREAM_WRITE,
-				      len, missing, why);
+		c->ops->on_unreadable(c->ctx, response_dir(c), len, missing, why);
 		return;
 	}
 	e->lost += len;
@@ -446,6 +501,14 @@ int http_conn_new(struct http_conn **ret_conn, uint64_t conn_id, enum stream_dir
 		r = http1_new(&c->responses, HTTP_RESPONSE, conn_id, &c->limits, &response_ops, c);
 	if (r < 0)
 		return r;
+	c->upgrade = (struct upgrade){
+		.conn_id = conn_id,
+		.limits = &c->limits,
+		.ops = ops,
+		.ctx = ctx,
+		.dir = {request_dir, response_dir(c)},
+		.http1 = {c->requests, c->responses},
+	};
 	*ret_conn = TAKE_PTR(c);
 	return 0;
 }
@@ -458,14 +521,15 @@ void http_conn_free(struct http_conn **conn)
 	http1_free(&c->requests);
 	http1_free(&c->responses);
 	http2_free(&c->http2);
+	upgrade_done(&c->upgrade);
 	pending_done(&c->queue);
 	free(c);
 	*conn = NULL;
 }
 
-static struct http1 *parser_of(const struct http_conn *c, enum stream_dir dir)
+static enum http_role role_of(const struct http_conn *c, enum stream_dir dir)
 {
-	return dir == c->request_dir ? c->requests : c->responses;
+	return dir == c->request_dir ? HTTP_REQUEST : HTTP_RESPONSE;
 }
 
 static int check_memory(struct http_conn *c, int r)
@@ -473,8 +537,8 @@ static int check_memory(struct http_conn *c, int r)
 	if (r == 0 && !c->out_of_memory)
 		return 0;
 	c->out_of_memory = false;
-	http1_stop(c->requests, "out of memory");
-	http1_stop(c->responses, "out of memory");
+	upgrade_stop(&c->upgrade, HTTP_END_LIMIT, "out of memory");
+	stop_http(c, "out of memory");
 	return -ENOMEM;
 }
 
@@ -482,19 +546,18 @@ static int check_memory(struct http_conn *c, int r)
 
 static uint64_t known_to(const struct http_conn *c, enum stream_dir dir)
 {
-	return c->http2 ? http2_offset(c->http2, dir) : http1_offset(parser_of(c, dir));
+	return c->http2 ? http2_offset(c->http2, dir) : upgrade_offset(&c->upgrade, role_of(c, dir));
 }
 
 /* From here on, or in the request direction from the preface's first line on. */
 static int read_on_as_http2(struct http_conn *c)
 {
-	enum stream_dir response_dir = c->request_dir == STREAM_WRITE ? STREAM_READ : STREAM_WRITE;
 	http1_close(c->requests);
 	http1_close(c->responses);
 	release_unanswered(c);
 	struct http2_start start = {.preface = c->preface, .exchanges = c->exchanges};
 	start.offset[c->request_dir] = c->preface ? c->preface : http1_offset(c->requests);
-	start.offset[response_dir] = http1_offset(c->responses);
+	start.offset[response_dir(c)] = http1_offset(c->responses);
 	int r = http2_new(&c->http2, c->id, c->request_dir, &c->limits, c->ops, c->ctx, &start);
 	if (r < 0 && c->preface)
 		c->ops->on_unreadable(c->ctx, c->request_dir, http1_offset(c->requests), false,
@@ -506,9 +569,9 @@ static int read_on_as_http2(struct http_conn *c)
 /* The first call of HTTP/2 that is seen of a connection that was open before. */
 static bool begins_http2(const struct http_conn *c, const struct stream_chunk *chunk)
 {
-	enum http_role role = chunk->dir == c->request_dir ? HTTP_REQUEST : HTTP_RESPONSE;
 	return !c->spoke_http1 && !c->request && !c->response_begun && chunk->call_start &&
-	       http2_frames_plausible(role, chunk->data, chunk->len, HTTP2_FRAME_DEFAULT, true);
+	       http2_frames_plausible(role_of(c, chunk->dir), chunk->data, chunk->len, HTTP2_FRAME_DEFAULT,
+				      true);
 }
 
 static int feed_http2(struct http_conn *c, const struct stream_chunk *chunk)
@@ -522,13 +585,41 @@ static int feed_http2(struct http_conn *c, const struct stream_chunk *chunk)
 	return rest.len ? http2_data(c->http2, &rest) : 0;
 }
 
+/* --- WebSocket --------------------------------------------------------------------------- */
+
+/* The answer to the request for WebSocket was not captured, and here is a frame in its stead. */
+static bool goes_on_as_websocket(struct http_conn *c, const struct stream_chunk *chunk)
+{
+	if (!c->upgrade.waiting || !chunk->call_start || !http1_idle(c->responses))
+		return false;
+	const struct pending *e = pending_find(&c->queue, c->asking);
+	return e && e->lost && !e->answered &&
+	       websocket_frame_plausible(role_of(c, chunk->dir), true, chunk->data, chunk->len);
+}
+
+static int grant_unseen(struct http_conn *c)
+{
+	static const struct websocket_deflate any = {.agreed = true, .window_bits = 15};
+	const struct websocket_deflate deflate[2] = {any, any};
+	uint64_t exchange = c->asking;
+	give_unseen(c, pending_find(&c->queue, exchange), unseen);
+	return upgrade_grant(&c->upgrade, exchange, deflate, "the answer to the handshake was not captured");
+}
+
+/* --- feeding ----------------------------------------------------------------------------- */
+
 static int feed_data(struct http_conn *c, const struct stream_chunk *chunk)
 {
 	int r = 0;
-	if (!c->http2 && begins_http2(c, chunk))
+	if (goes_on_as_websocket(c, chunk))
+		r = grant_unseen(c);
+	if (!c->http2 && begins_http2(c, chunk)) {
 		r = read_on_as_http2(c);
-	else if (!c->http2)
-		r = http1_data(parser_of(c, chunk->dir), chunk);
+	} else if (!c->http2) {
+		int fed = upgrade_data(&c->upgrade, role_of(c, chunk->dir), chunk);
+		settle_upgrade(c);
+		r = r < 0 ? r : fed;
+	}
 	if (c->preface) {
 		int more = read_on_as_http2(c);
 		r = r < 0 ? r : more;
@@ -536,22 +627,20 @@ static int feed_data(struct http_conn *c, const struct stream_chunk *chunk)
 	return c->http2 ? feed_http2(c, chunk) : r;
 }
 
-/* --- feeding ----------------------------------------------------------------------------- */
-
 /* A gap that spans several responses is cut where they meet, as far as the requests' positions tell. */
 static int feed_gap(struct http_conn *c, enum stream_dir dir, uint64_t end, uint64_t ts_ns,
 		    enum gap_reason reason)
 {
-	struct http1 *parser = parser_of(c, dir);
+	enum http_role role = role_of(c, dir);
 	int r = 0;
-	if (c->http2 && http2_offset(c->http2, dir) < end)
-		return http2_gap(c->http2, dir, end - http2_offset(c->http2, dir), ts_ns, reason);
-	while (!c->http2 && http1_offset(parser) < end) {
-		uint64_t from = http1_offset(parser);
-		uint64_t to = parser == c->responses ? pending_boundary(&c->queue, from, end) : end;
-		int one = http1_gap(parser, to - from, ts_ns, reason);
+	for (uint64_t from; (from = known_to(c, dir)) < end;) {
+		if (c->http2)
+			return http2_gap(c->http2, dir, end - from, ts_ns, reason);
+		uint64_t to = role == HTTP_RESPONSE ? pending_boundary(&c->queue, from, end) : end;
+		int one = upgrade_gap(&c->upgrade, role, to - from, ts_ns, reason);
 		r = r < 0 ? r : one;
 	}
+	settle_upgrade(c);
 	return r;
 }
 
@@ -586,7 +675,7 @@ int http_conn_gap(struct http_conn *c, const struct stream_gap *gap)
 
 uint64_t http_conn_passable(const struct http_conn *c, enum stream_dir dir, uint64_t max_seen)
 {
-	return http1_passable(parser_of(c, dir), max_seen);
+	return http1_passable(dir == c->request_dir ? c->requests : c->responses, max_seen);
 }
 
 int http_conn_close(struct http_conn *c, uint64_t ts_ns)
@@ -594,6 +683,10 @@ int http_conn_close(struct http_conn *c, uint64_t ts_ns)
 	c->now_ns = ts_ns;
 	if (c->http2)
 		return check_memory(c, http2_close(c->http2, ts_ns));
+	/* Without an answer, what follows the request is as likely HTTP; frames cannot be taken for that. */
+	while (c->upgrade.waiting)
+		c->out_of_memory |= upgrade_refuse(&c->upgrade) < 0;
+	upgrade_stop(&c->upgrade, HTTP_END_CLOSED, "after the connection's end");
 	/* First the request, so that a response that came early has something to follow. */
 	http1_close(c->requests);
 	http1_close(c->responses);
@@ -603,7 +696,10 @@ int http_conn_close(struct http_conn *c, uint64_t ts_ns)
 
 uint64_t http_conn_framing(const struct http_conn *c, enum stream_dir dir)
 {
-	return c->http2 ? http2_framing(c->http2, dir) : 0;
+	const struct websocket *ws = c->upgrade.websocket[role_of(c, dir)];
+	if (c->http2)
+		return http2_framing(c->http2, dir);
+	return ws ? websocket_framing(ws) : 0;
 }
 
 uint64_t http_conn_idle(struct http_conn *c, uint64_t now_ns)

@@ -9,7 +9,14 @@
  *
  * HTTP/1.0 and 1.1 (RFC 9110, RFC 9112), and HTTP/2 (RFC 9113): of a connection that opens with its preface,
  * or that is picked up in the middle and shows calls which begin with frames before any message of HTTP/1.
- * http2.h says what is different there. */
+ * http2.h says what is different there.
+ *
+ * After a request with `Upgrade: websocket` that is answered with 101, both directions are WebSocket (RFC
+ * 6455; see websocket.h): the handshake's exchange is given first, then messages with HTTP_WEBSOCKET and the
+ * same exchange number, each when it has ended. What the client sends before the answer is held, at most
+ * limits.max_head bytes of memory, and the answer decides what it is. If the answer was not captured, it
+ * counts as given when the client goes on with WebSocket frames; what was agreed on compression is unknown
+ * then. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -35,8 +42,9 @@ struct http_limits {
 	struct http_budget *budget; /* shared, borrowed; or NULL */
 	uint64_t done_idle_ns;	    /* see http_conn_idle() */
 
-	/* Content- and transfer-codings. On reaching one of these, decompression stops for good: what came
-	 * out before is kept, the rest is counted as it was sent, and the message ends with HTTP_END_LIMIT.
+	/* Content- and transfer-codings, and the first three also compressed WebSocket messages. On reaching
+	 * one of these, decompression stops for good: what came out before is kept, the rest is counted as it
+	 * was sent, and the message ends with HTTP_END_LIMIT.
 	 */
 	uint64_t max_decoded; /* bytes that come out of a decoder for one body */
 	uint64_t ratio_from;  /* past so many bytes, at most max_ratio times what went in */
@@ -101,5 +109,6 @@ int http_conn_close(struct http_conn *conn, uint64_t ts_ns);
  * reported unreadable. Returns the time at which to call again, UINT64_MAX for never. */
 uint64_t http_conn_idle(struct http_conn *conn, uint64_t now_ns);
 
-/* Captured bytes of the direction that are neither in a message nor reported: HTTP/2's own framing. */
+/* Captured bytes of the direction that are neither in a message nor reported: HTTP/2's own framing, and
+ * WebSocket's pings and pongs. */
 uint64_t http_conn_framing(const struct http_conn *conn, enum stream_dir dir);

@@ -17,6 +17,7 @@ struct pending {
 			  entry */
 	uint64_t end;  /* done: position after its last byte */
 	enum http_method_kind kind;
+	bool upgrade;		       /* it asks to go on as WebSocket */
 	bool done;		       /* the request was given */
 	bool answered;		       /* its response has begun, or was given up */
 	struct http_message *response; /* owned: ended, and waiting for the request to end */

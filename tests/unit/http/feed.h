@@ -152,8 +152,8 @@ static inline void feed_text(struct feed *f, enum stream_dir dir, const char *te
 	feed_call(f, dir, text, strlen(text));
 }
 
-/* Everything that came in is in a message or reported, or HTTP/2's own framing. Not after http_conn_idle()
- * gave something of HTTP/1. */
+/* Everything that came in is in a message or reported, or framing of HTTP/2 or WebSocket itself. Not after
+ * http_conn_idle() gave something of HTTP/1. */
 static inline void feed_check_sums(const struct feed *f)
 {
 	uint64_t wire = 0, missing = 0;
