@@ -260,7 +260,7 @@ static int finish_message(struct websocket *ws)
 	struct http_message *msg = ws->draft.msg;
 	int r = 0;
 	if (ws->compressed && ws->end == HTTP_END_COMPLETE) {
-		r = websocket_inflate_end(&ws->inflate, body_bytes, ws);
+		r = websocket_inflate_end(&ws->inflate);
 		r = r < 0 ? inflate_failed(ws, r) : 0;
 	}
 	if (msg->opcode == WEBSOCKET_CLOSE) {

@@ -46,7 +46,7 @@ int websocket_inflate_add(struct websocket_inflate *inf, const uint8_t *data, si
 			  websocket_inflate_fn fn, void *ctx);
 
 /* The message has ended. Errors as above. */
-int websocket_inflate_end(struct websocket_inflate *inf, websocket_inflate_fn fn, void *ctx);
+int websocket_inflate_end(struct websocket_inflate *inf);
 
 /* The message at hand, or one between the last and the next, is not known to its end. With context takeover
  * nothing after it can be decompressed. */

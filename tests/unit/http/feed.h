@@ -219,7 +219,11 @@ static inline void put_message(struct buf *b, const struct http_message *m)
 {
 	if (m->body_sha256_valid && m->body_len == m->body_total)
 		check_hash(m, m->body, m->body_len);
-	if (m->role == HTTP_REQUEST)
+	if (m->protocol == HTTP_WEBSOCKET)
+		put(b, "%llu %s %u%s %s", (unsigned long long)m->exchange,
+		    m->role == HTTP_REQUEST ? "client" : "server", m->opcode, m->decoded ? " decoded" : "",
+		    end_name(m->end));
+	else if (m->role == HTTP_REQUEST)
 		put(b, "%llu request %s %s", (unsigned long long)m->exchange, m->method ? m->method : "-",
 		    m->target ? m->target : "-");
 	else
@@ -228,7 +232,7 @@ static inline void put_message(struct buf *b, const struct http_message *m)
 	if (m->protocol == HTTP_2)
 		put(b, " stream %u unknown=%llu %s", m->stream_id, (unsigned long long)m->unknown_headers,
 		    end_name(m->end));
-	else
+	else if (m->protocol == HTTP_1)
 		put(b, " 1.%d %s", m->version_minor, end_name(m->end));
 	if (m->problem)
 		put(b, " (%s)", m->problem);
@@ -298,10 +302,15 @@ static inline void feed_check_order(const struct feed *f)
 			const struct http_message *o = f->messages[j];
 			if (i == j || o->exchange != m->exchange)
 				continue;
-			assert_true(o->role != m->role);
+			/* The handshake comes first, and once. */
+			if (o->protocol == HTTP_WEBSOCKET) {
+				assert_true(m->protocol == HTTP_WEBSOCKET || i < j);
+				continue;
+			}
+			assert_true(o->role != m->role || m->protocol == HTTP_WEBSOCKET);
 			request |= j < i && o->role == HTTP_REQUEST;
 		}
-		if (m->role == HTTP_RESPONSE)
+		if (m->role == HTTP_RESPONSE && m->protocol == HTTP_1)
 			assert_true(m->orphan || request);
 	}
 }
