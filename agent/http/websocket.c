@@ -189,9 +189,23 @@ static const char *broken_problem(enum http_end end)
 	case HTTP_END_GAP:
 		return "the message is compressed with the help of earlier bytes that were not captured";
 	case HTTP_END_LIMIT:
-		return "the message is compressed with the help of an earlier one that was over a limit";
+		return "the message is compressed with the help of an earlier one that met a limit";
 	default:
 		return "the message is compressed with the help of earlier bytes that could not be read";
+	}
+}
+
+static const char *inflate_problem(int r)
+{
+	switch (r) {
+	case -EBADMSG:
+		return "the compressed data is malformed";
+	case -E2BIG:
+		return "the decompressed message is over a limit";
+	case -ENOBUFS:
+		return "the memory for decompression is used up";
+	default:
+		return "out of memory";
 	}
 }
 
@@ -205,10 +219,7 @@ static int inflate_failed(struct websocket *ws, int r)
 		return 0;
 	}
 	enum http_end end = r == -EBADMSG ? HTTP_END_MALFORMED : HTTP_END_LIMIT;
-	note(ws, end,
-	     r == -EBADMSG ? "the compressed data is malformed"
-	     : r == -E2BIG ? "the decompressed message is over a limit"
-			   : "out of memory");
+	note(ws, end, inflate_problem(r));
 	break_inflate(ws, end, GAP_NONE);
 	return r == -ENOMEM ? r : 0;
 }

@@ -7,8 +7,9 @@
 #include "http/http_conn.h"
 
 #define PIECE_OUT 16384
-#define BITS_MIN  9   /* zlib's compressor takes 8 for 9, and nothing is lost by a larger window */
-#define AT_BLOCK  128 /* in z_stream.data_type: between two blocks */
+#define BITS_MIN  9	/* zlib's compressor takes 8 for 9, and nothing is lost by a larger window */
+#define STATE_LEN 10240 /* of zlib, beside the window */
+#define AT_BLOCK  128	/* in z_stream.data_type: between two blocks */
 
 void websocket_inflate_init(struct websocket_inflate *inf, const struct http_limits *limits,
 			    const struct websocket_deflate *params)
@@ -16,11 +17,37 @@ void websocket_inflate_init(struct websocket_inflate *inf, const struct http_lim
 	*inf = (struct websocket_inflate){.limits = limits, .params = *params};
 }
 
+static int window_bits(const struct websocket_inflate *inf)
+{
+	return MAX((int)inf->params.window_bits, BITS_MIN);
+}
+
+static bool charge(struct websocket_inflate *inf)
+{
+	struct http_budget *budget = inf->limits->decoders;
+	uint64_t len = (UINT64_C(1) << window_bits(inf)) + STATE_LEN;
+	if (!budget)
+		return true;
+	if (len > budget->max - budget->used)
+		return false;
+	budget->used += len;
+	inf->charged = len;
+	return true;
+}
+
+static void uncharge(struct websocket_inflate *inf)
+{
+	if (inf->charged)
+		inf->limits->decoders->used -= inf->charged;
+	inf->charged = 0;
+}
+
 void websocket_inflate_done(struct websocket_inflate *inf)
 {
 	if (inf->ready)
 		inflateEnd(&inf->z);
 	inf->ready = false;
+	uncharge(inf);
 }
 
 int websocket_inflate_begin(struct websocket_inflate *inf)
@@ -31,9 +58,13 @@ int websocket_inflate_begin(struct websocket_inflate *inf)
 	inf->final = false;
 	if (inf->ready)
 		return 0;
+	if (!charge(inf))
+		return -ENOBUFS;
 	inf->z = (z_stream){};
-	if (inflateInit2(&inf->z, -MAX((int)inf->params.window_bits, BITS_MIN)) != Z_OK)
+	if (inflateInit2(&inf->z, -window_bits(inf)) != Z_OK) {
+		uncharge(inf);
 		return -ENOMEM;
+	}
 	inf->ready = true;
 	return 0;
 }

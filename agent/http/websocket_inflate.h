@@ -21,12 +21,13 @@ struct websocket_deflate {
 };
 
 struct websocket_inflate {
-	const struct http_limits *limits; /* borrowed: max_decoded, ratio_from, max_ratio */
+	const struct http_limits *limits; /* borrowed: max_decoded, ratio_from, max_ratio, decoders */
 	struct websocket_deflate params;
 	z_stream z;
 	bool ready;	  /* z is set up */
 	bool broken;	  /* what comes builds on bytes that are not known */
 	bool final;	  /* a block said that it is the last, and nothing came after it */
+	uint64_t charged; /* to limits.decoders */
 	uint64_t in, out; /* of the message at hand */
 };
 
@@ -37,7 +38,8 @@ void websocket_inflate_init(struct websocket_inflate *inf, const struct http_lim
 			    const struct websocket_deflate *params);
 void websocket_inflate_done(struct websocket_inflate *inf);
 
-/* A message begins. 0; -EPIPE: broken, it cannot be decompressed; -ENOMEM. */
+/* A message begins. 0; -EPIPE: broken, it cannot be decompressed; -ENOBUFS: limits.decoders is used up;
+ * -ENOMEM. After the latter two the caller calls websocket_inflate_break(). */
 int websocket_inflate_begin(struct websocket_inflate *inf);
 
 /* Payload bytes of the message. 0; -EBADMSG: not DEFLATE data; -E2BIG: over a limit; -ENOMEM. After an error

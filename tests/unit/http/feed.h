@@ -220,9 +220,8 @@ static inline void put_message(struct buf *b, const struct http_message *m)
 	if (m->body_sha256_valid && m->body_len == m->body_total)
 		check_hash(m, m->body, m->body_len);
 	if (m->protocol == HTTP_WEBSOCKET)
-		put(b, "%llu %s %u%s %s", (unsigned long long)m->exchange,
-		    m->role == HTTP_REQUEST ? "client" : "server", m->opcode, m->decoded ? " decoded" : "",
-		    end_name(m->end));
+		put(b, "%llu %s %u %s", (unsigned long long)m->exchange,
+		    m->role == HTTP_REQUEST ? "client" : "server", m->opcode, end_name(m->end));
 	else if (m->role == HTTP_REQUEST)
 		put(b, "%llu request %s %s", (unsigned long long)m->exchange, m->method ? m->method : "-",
 		    m->target ? m->target : "-");

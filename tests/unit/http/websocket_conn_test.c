@@ -104,12 +104,13 @@ static void test_server_side(void **state)
 static void test_compression(void **state)
 {
 	(void)state;
-	check_talk(TALK(REQ(ASK), RESP(GRANT_HEAD DEFLATE "\r\n\r\n" HELLO_1 HELLO_2)), ASKED
-		   "1 response 101 1.1 complete missing=0 wire=123\n  upgrade: [WebSocket]\n"
-		   "  connection: [Upgrade]\n  sec-websocket-extensions: [permessage-deflate]\n"
-		   "  body 0/0 [] hashed\n"
-		   "1 server 1 decoded complete missing=0 wire=9\n  body 5/5 [Hello] hashed\n"
-		   "1 server 1 decoded complete missing=0 wire=7\n  body 5/5 [Hello] hashed\n" NOTHING_ELSE);
+	check_talk(TALK(REQ(ASK), RESP(GRANT_HEAD DEFLATE "\r\n\r\n" HELLO_1 HELLO_2)),
+		   ASKED "1 response 101 1.1 complete missing=0 wire=123\n  upgrade: [WebSocket]\n"
+			 "  connection: [Upgrade]\n  sec-websocket-extensions: [permessage-deflate]\n"
+			 "  body 0/0 [] hashed\n"
+			 "1 server 1 complete missing=0 wire=9\n  body 5/5 [Hello] hashed\n  decoded 7\n"
+			 "1 server 1 complete missing=0 wire=7\n  body 5/5 [Hello] hashed\n  decoded "
+			 "5\n" NOTHING_ELSE);
 }
 
 /* Whether the second message, which needs context, can be read in either direction. */

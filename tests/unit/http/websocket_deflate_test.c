@@ -424,6 +424,39 @@ static void test_limit_is_exact(void **state)
 	buf_done(&b);
 }
 
+/* Connections share what decompression may take. */
+static void test_shared_memory(void **state)
+{
+	struct http_budget budget = {.max = (32 + 10) * 1024};
+	struct http_limits limits = http_limits_default;
+	struct ws_run first, second;
+	(void)state;
+	limits.decoders = &budget;
+	run_init(&first, HTTP_RESPONSE, &takeover, &limits);
+	run_init(&second, HTTP_RESPONSE, &fresh, &limits);
+	assert_int_equal(budget.used, 0);
+	/* Without takeover it is only taken while there is a message. */
+	run_data(&second, "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07", 8, true);
+	assert_int_equal(budget.used, budget.max);
+	run_data(&second, "\x00", 1, true);
+	assert_int_equal(budget.used, 0);
+	run_data(&first, "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 9, true);
+	assert_int_equal(budget.used, budget.max);
+	run_data(&second, "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 9, true);
+	run_close(&first);
+	assert_int_equal(budget.used, 0);
+	run_data(&second, "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 9, true);
+	run_close(&second);
+	run_expect(run_render(&second),
+		   "1 complete decoded 5 [Hello]\n"
+		   "1 limit no hash (the memory for decompression is used up) 0 []\n"
+		   "1 complete decoded 5 [Hello]\n",
+		   0, 0);
+	run_done(&first);
+	run_done(&second);
+	assert_int_equal(budget.used, 0);
+}
+
 /* Empty final blocks, two bytes each, cost nothing but themselves. */
 static void test_many_final_blocks(void **state)
 {
@@ -460,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_limit_is_exact),
+		cmocka_unit_test(test_shared_memory),
 		cmocka_unit_test(test_many_final_blocks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
