@@ -42,10 +42,10 @@ static inline void check_message(const struct run *run, const struct http_messag
 	must(m->first_ts_ns <= m->last_ts_ns);
 	must(!m->body_sha256_valid || m->missing_bytes == 0);
 	must(!m->missing_bytes || m->missing_reason != GAP_NONE);
-	must(m->missing_bytes || m->missing_reason == GAP_NONE || m->protocol == HTTP_2);
+	must(m->missing_bytes || m->missing_reason == GAP_NONE || m->protocol != HTTP_1);
 	must(m->end != HTTP_END_MALFORMED || m->problem);
 	must(m->end != HTTP_END_LIMIT || m->problem);
-	must(m->end != HTTP_END_GAP || m->missing_bytes || m->protocol == HTTP_2);
+	must(m->end != HTTP_END_GAP || m->missing_bytes || m->protocol != HTTP_1);
 	for (size_t i = 0; i < m->n_headers; i++) {
 		must(m->headers[i].name[0] != 0);
 		for (const char *p = m->headers[i].name; *p; p++)
@@ -65,7 +65,7 @@ static inline void on_message(void *ctx, struct http_message *m)
 	run->wire[dir] += m->wire_bytes;
 	run->missing[dir] += m->missing_bytes;
 	must(m->exchange > 0);
-	if (m->exchange < sizeof(run->seen)) {
+	if (m->protocol != HTTP_WEBSOCKET && m->exchange < sizeof(run->seen)) {
 		uint8_t bit = m->role == HTTP_REQUEST ? 1 : 2;
 		must(!(run->seen[m->exchange] & bit));
 		must(bit == 1 || m->orphan || run->seen[m->exchange] & 1);
