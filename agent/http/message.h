@@ -18,8 +18,8 @@ enum http_end {
 	HTTP_END_COMPLETE,  /* as its framing says (RFC 9112 section 6.3), close-delimited included */
 	HTTP_END_CLOSED,    /* the connection ended first; HTTP/2: or the stream was reset or refused, then
 			     * `problem` says by whom and why, and a response may have no byte and status 0 */
-	HTTP_END_GAP,	    /* bytes are missing and the framing could not be followed past them; HTTP/2: they
-			     * may be of another message, and missing_bytes may be 0 */
+	HTTP_END_GAP,	    /* bytes are missing and the framing could not be followed past them; HTTP/2,
+			     * WebSocket: they may be of another message, and missing_bytes may be 0 */
 	HTTP_END_MALFORMED, /* breaks the grammar; `problem` says where. If its framing was clear all the same
 			     * (a control byte in a header value), the body is whole and body_sha256_valid
 			     * says so */

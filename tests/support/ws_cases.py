@@ -9,7 +9,8 @@ must come out.
     message client|server OPCODE LENGTH SHA256
     end
 
-The first call of either side is the handshake. The same seed writes the same file."""
+The first call of either side is the handshake. The same seed and versions write the same file. The committed one is
+`ws_cases.py --small tests/unit/http/websocket.cases`; all of them are read with OAITAP_WS_CASES=FILE make unit T=http."""
 
 import argparse
 import base64

@@ -166,6 +166,13 @@ static void test_utf8(void **state)
 		assert_int_equal(utf8_valid((char *)data, cases[i].len, &bad), cases[i].valid);
 		if (!cases[i].valid)
 			assert_int_equal(bad, cases[i].bad);
+		/* In two pieces, wherever it is cut. */
+		for (size_t cut = 0; cut <= cases[i].len; cut++) {
+			struct utf8_run run = {};
+			utf8_run_add(&run, data, cut);
+			utf8_run_add(&run, data + cut, cases[i].len - cut);
+			assert_int_equal(utf8_run_valid(&run), cases[i].valid);
+		}
 		guard_free(data, cases[i].len);
 	}
 }
