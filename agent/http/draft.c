@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/macro.h"
 #include "http/http_conn.h"
@@ -53,7 +52,7 @@ int http_draft_begin(struct http_draft *draft, enum http_role role, uint64_t con
 	draft->marks_cap = 0;
 	draft->piece = 0;
 	draft->flawed = draft->stream = false;
-	draft->tail_len = 0;
+	draft->sse_end = (struct sse_end){0};
 	draft->codings = (struct coding_list){};
 	draft->content_coded = draft->stopped = draft->unsound = draft->multipart_wanted = false;
 	draft->coding_end = HTTP_END_COMPLETE;
@@ -138,19 +137,6 @@ static int mark(struct http_draft *draft, uint64_t ts_ns)
 	return 0;
 }
 
-static void keep_tail(struct http_draft *draft, const uint8_t *data, size_t len)
-{
-	if (len >= DRAFT_TAIL_LEN) {
-		memcpy(draft->tail, data + len - DRAFT_TAIL_LEN, DRAFT_TAIL_LEN);
-		draft->tail_len = DRAFT_TAIL_LEN;
-		return;
-	}
-	size_t old = MIN(draft->tail_len, DRAFT_TAIL_LEN - len);
-	memmove(draft->tail, draft->tail + draft->tail_len - old, old);
-	memcpy(draft->tail + old, data, len);
-	draft->tail_len = old + len;
-}
-
 static int keep_body(struct http_draft *draft, const uint8_t *data, size_t len)
 {
 	size_t keep = draft->full ? 0 : MIN(len, draft->body.max - draft->body.len);
@@ -196,7 +182,7 @@ static int plain_bytes(struct http_draft *draft, const uint8_t *data, size_t len
 		r = mark(draft, draft->now_ns);
 	}
 	if (draft->stream)
-		keep_tail(draft, data, len);
+		sse_end_feed(&draft->sse_end, data, len);
 	int kept = keep_body(draft, data, len);
 	sha256_update(draft->sha, data, len);
 	msg->body_total += len;
@@ -241,7 +227,7 @@ static int restart_as_sent(struct http_draft *draft, const uint8_t *data, size_t
 	buf_reset(&draft->body);
 	sha256_reset(draft->sha);
 	msg->body_total = msg->reads = msg->n_marks = 0;
-	draft->tail_len = 0;
+	draft->sse_end = (struct sse_end){0};
 	draft->piece = 0;
 	msg->decoded = draft->content_coded;
 	leave_coded(draft, HTTP_END_MALFORMED,
@@ -353,20 +339,5 @@ struct http_message *http_draft_finish(struct http_draft *draft, enum http_end e
 
 bool http_draft_said_done(const struct http_draft *draft)
 {
-	static const char *const lines[] = {"data: [DONE]", "data:[DONE]"};
-	if (!draft->msg || !draft->stream)
-		return false;
-	size_t end = draft->tail_len;
-	while (end && (draft->tail[end - 1] == '\n' || draft->tail[end - 1] == '\r'))
-		end--;
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		size_t len = strlen(lines[i]);
-		if (end < len || memcmp(draft->tail + end - len, lines[i], len) != 0)
-			continue;
-		/* At a line's start, or at the body's. */
-		if (end > len)
-			return draft->tail[end - len - 1] == '\n' || draft->tail[end - len - 1] == '\r';
-		return draft->msg->body_total == draft->tail_len;
-	}
-	return false;
+	return draft->msg && draft->stream && sse_end_said(&draft->sse_end);
 }

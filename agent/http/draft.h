@@ -2,7 +2,7 @@
 #pragma once
 
 /* A message while its bytes arrive: codings removed, body up to the limit, hash over all of it, arrival
- * marks, parts, and the last few bytes of a stream. Embedded by value in the parser of one direction.
+ * marks, parts, and whether a stream has said its end. Embedded by value in the parser of one direction.
  * Decoders and the reader of parts exist only while there is a body that needs them. */
 
 #include <stdbool.h>
@@ -13,9 +13,9 @@
 #include "base/digest.h"
 #include "http/coding.h"
 #include "http/message.h"
+#include "http/sse_end.h"
 
 #define DRAFT_MARKS_MAX 1024
-#define DRAFT_TAIL_LEN	32
 
 struct http_limits;
 struct multipart;
@@ -27,12 +27,11 @@ struct http_draft {
 	bool full;			  /* something was not kept, so nothing after it is */
 	struct sha256 *sha;		  /* owned */
 	size_t marks_cap;
-	uint64_t piece;		      /* the captured piece that brought the last body byte */
-	uint64_t now_piece, now_ns;   /* the one being read */
-	bool flawed;		      /* malformed, though its framing is clear */
-	bool stream;		      /* a text/event-stream response: tail is kept */
-	uint8_t tail[DRAFT_TAIL_LEN]; /* the body's last bytes */
-	size_t tail_len;
+	uint64_t piece;		    /* the captured piece that brought the last body byte */
+	uint64_t now_piece, now_ns; /* the one being read */
+	bool flawed;		    /* malformed, though its framing is clear */
+	bool stream;		    /* a text/event-stream response */
+	struct sse_end sse_end;
 
 	struct coding_list codings;  /* to be removed: content-codings, then transfer-codings */
 	bool content_coded;	     /* there are content-codings among them */
@@ -76,5 +75,5 @@ bool http_draft_inside(const struct http_draft *draft);
 /* Hands the message over. problem (static, or NULL) replaces what is noted so far. Never fails. */
 struct http_message *http_draft_finish(struct http_draft *draft, enum http_end end, const char *problem);
 
-/* The stream's last event so far is `data: [DONE]`, its line perhaps not ended. */
+/* The message is a stream that has said that it is at its end (sse_end.h). */
 bool http_draft_said_done(const struct http_draft *draft);

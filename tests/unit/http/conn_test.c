@@ -252,6 +252,8 @@ static void test_done_lines(void **state)
 		{"data: {}\n\n", false},
 		{"data: [DONE]\n\ndata: {}\n\n", false},
 		{"data: {\"content\": \"data: [DONE]\n\n", false},
+		{"event: response.completed\ndata: {}\n\n", true},
+		{"event: response.completed\ndata: {}\n", false},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
