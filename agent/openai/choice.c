@@ -7,12 +7,13 @@
 
 #include "base/macro.h"
 
-int choice_new(struct choice **ret_choice, int64_t index)
+int choice_new(struct choice **ret_choice, int64_t index, enum choice_shape shape)
 {
 	struct choice *choice = calloc(1, sizeof(*choice));
 	if (!choice)
 		return -ENOMEM;
 	choice->index = index;
+	choice->shape = shape;
 	*ret_choice = choice;
 	return 0;
 }
@@ -22,7 +23,7 @@ void choice_free(struct choice **choice)
 	struct choice *c = *choice;
 	if (!c)
 		return;
-	join_done(&c->message);
+	join_done(&c->content);
 	join_done(&c->logprobs);
 	json_decref(c->finish_reason);
 	json_decref(c->filter_results);
@@ -94,12 +95,12 @@ static int add_member(struct choice *choice, const char *key, json_t *value, str
 {
 	if (!strcmp(key, "index"))
 		return 0;
-	if (!strcmp(key, "delta")) {
-		if (!json_is_object(value)) {
-			budget->mixed |= !json_is_null(value);
-			return 0;
-		}
-		return join_add(&choice->message, value, budget);
+	bool message = choice->shape == CHOICE_MESSAGE;
+	if (!strcmp(key, message ? "delta" : "text")) {
+		if (message ? json_is_object(value) : json_is_string(value))
+			return join_add(&choice->content, value, budget);
+		budget->mixed |= !json_is_null(value);
+		return 0;
 	}
 	if (!strcmp(key, "logprobs"))
 		return join_add(&choice->logprobs, value, budget);
@@ -137,7 +138,7 @@ static int message_value(const struct choice *choice, json_t **ret_message)
 	const char *key;
 	json_t *value;
 
-	int r = join_value(&choice->message, &joined);
+	int r = join_value(&choice->content, &joined);
 	if (r < 0)
 		return r;
 	json_auto_t *all = joined;
@@ -156,6 +157,20 @@ static int message_value(const struct choice *choice, json_t **ret_message)
 	return 0;
 }
 
+/* `message`, or `text`; nothing if no piece had it. */
+static int put_content(const struct choice *choice, json_t *value)
+{
+	bool message = choice->shape == CHOICE_MESSAGE;
+	json_t *content = NULL;
+
+	if (choice->content.kind == JOIN_NONE)
+		return 0;
+	int r = message ? message_value(choice, &content) : join_value(&choice->content, &content);
+	if (r < 0)
+		return r;
+	return json_object_set_new_nocheck(value, message ? "message" : "text", content) < 0 ? -ENOMEM : 0;
+}
+
 int choice_value(const struct choice *choice, json_t **ret_value)
 {
 	json_t *part = NULL;
@@ -165,15 +180,9 @@ int choice_value(const struct choice *choice, json_t **ret_value)
 	json_auto_t *value = json_object();
 	if (!value || json_object_set_new_nocheck(value, "index", json_integer(choice->index)) < 0)
 		return -ENOMEM;
-	if (choice->message.kind == JOIN_OBJECT) {
-		int r = message_value(choice, &part);
-		if (r < 0)
-			return r;
-		if (json_object_set_new_nocheck(value, "message", part) < 0)
-			return -ENOMEM;
-	}
-	part = NULL;
-	int r = join_value(&choice->logprobs, &part);
+	int r = put_content(choice, value);
+	if (r == 0)
+		r = join_value(&choice->logprobs, &part);
 	if (r < 0)
 		return r;
 	if (part && json_object_set_new_nocheck(value, "logprobs", part) < 0)
@@ -194,8 +203,10 @@ int choice_value(const struct choice *choice, json_t **ret_value)
 	return 0;
 }
 
-bool choice_has_token(const json_t *piece)
+bool choice_has_token(const json_t *piece, enum choice_shape shape)
 {
+	if (shape == CHOICE_TEXT)
+		return json_string_length(json_object_get(piece, "text")) > 0;
 	json_t *delta = json_object_get(piece, "delta");
 	const char *key;
 	json_t *value;

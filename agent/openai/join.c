@@ -180,14 +180,22 @@ static int add_value(struct join *join, json_t *piece, struct join_budget *budge
 	return 0;
 }
 
-static enum join_kind kind_of(const struct join *join, const json_t *piece, int depth)
+static bool is_indexed(const struct join *join, const json_t *array, const struct join_budget *budget)
+{
+	if (join->key && !strcmp(join->key, "tool_calls"))
+		return true;
+	return budget->by_index && json_is_integer(json_object_get(json_array_get(array, 0), "index"));
+}
+
+static enum join_kind kind_of(const struct join *join, const json_t *piece, const struct join_budget *budget,
+			      int depth)
 {
 	if (json_is_string(piece))
 		return JOIN_TEXT;
 	if (json_is_object(piece))
 		return depth < JOIN_MAX_DEPTH ? JOIN_OBJECT : JOIN_VALUE;
 	if (json_is_array(piece))
-		return join->key && !strcmp(join->key, "tool_calls") ? JOIN_CALLS : JOIN_ARRAY;
+		return is_indexed(join, piece, budget) ? JOIN_CALLS : JOIN_ARRAY;
 	return JOIN_VALUE;
 }
 
@@ -198,11 +206,16 @@ static int add(struct join *join, json_t *piece, struct join_budget *budget, int
 			join->kind = JOIN_NULL;
 		return 0;
 	}
-	enum join_kind kind = kind_of(join, piece, depth);
+	enum join_kind kind = kind_of(join, piece, budget, depth);
 	if (join->kind == JOIN_NONE || join->kind == JOIN_NULL) {
 		join->kind = kind;
 		buf_init(&join->text, SIZE_MAX / 4);
 	}
+	/* An empty array is of either kind. */
+	if (join->kind == JOIN_ARRAY && kind == JOIN_CALLS && !json_array_size(join->value))
+		join->kind = JOIN_CALLS;
+	if (join->kind == JOIN_CALLS && kind == JOIN_ARRAY && !json_array_size(piece))
+		return 0;
 	if (join->kind != kind) {
 		budget->mixed = true;
 		return 0;

@@ -8,6 +8,7 @@
  * - objects are joined member by member;
  * - `tool_calls` is joined element by element by the elements' `index` (which is left out of the result);
  *   without `index` a new `id` begins a new element;
+ * - so is, if the budget says by_index, every array whose first element has an `index`;
  * - other arrays are concatenated;
  * - of anything else the last one counts, and null never replaces a value. */
 
@@ -21,16 +22,17 @@
 
 #define JOIN_MAX_NODES	 16384 /* values in all trees that share a budget */
 #define JOIN_MAX_MEMBERS 64    /* members of one object */
-#define JOIN_MAX_CALLS	 128   /* elements of one tool_calls */
+#define JOIN_MAX_CALLS	 128   /* elements of one array that is joined by index */
 #define JOIN_MAX_DEPTH	 8     /* below it the last value counts, as a whole */
 
-/* Shared by the trees of one stream. The flags say what was left out. */
+/* Shared by the trees of one stream. The flags after by_index say what was left out. */
 struct join_budget {
 	size_t nodes;	 /* left */
 	size_t weight;	 /* left, of values kept as they are (json.h) */
 	size_t text;	 /* left, in bytes */
+	bool by_index;	 /* see above */
 	bool over_limit; /* some values */
-	bool over_calls; /* some tool calls */
+	bool over_calls; /* some elements of arrays that are joined by index */
 	bool mixed;	 /* pieces that are not of the kind of those before */
 };
 
@@ -39,7 +41,7 @@ enum join_kind { JOIN_NONE, JOIN_NULL, JOIN_TEXT, JOIN_VALUE, JOIN_OBJECT, JOIN_
 /* A value; all zero is one that has got nothing yet. */
 struct join {
 	char *key;     /* owned; NULL for roots and elements */
-	int64_t index; /* of an element of tool_calls */
+	int64_t index; /* of an element of JOIN_CALLS */
 	enum join_kind kind;
 	struct buf text;
 	json_t *value; /* JOIN_VALUE, JOIN_ARRAY */

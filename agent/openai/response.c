@@ -138,10 +138,6 @@ static int read_stream(struct reading *rd)
 		resp->first_token_ts_ns = stream.first_token_ts_ns;
 		rd->ends_early = stream.unfinished && !stream.done && fully_seen(rd->msg);
 		r = read_answer(rd, stream.answer, true);
-		if (r == 0 && !stream.done && !resp->error)
-			r = openai_notes_add(&rd->notes,
-					     chat ? "the stream does not say [DONE]"
-						  : "the stream does not say that it is complete");
 	} else {
 		r = note_unread(rd, chat ? "the stream has no chunk of a chat completion"
 					 : "the stream has no event of an answer");

@@ -7,30 +7,29 @@
 
 #include "base/macro.h"
 #include "http/sse.h"
-#include "openai/choice.h"
-#include "openai/join.h"
 #include "openai/json.h"
+#include "openai/stream_family.h"
+
+/* Kinds that are not here are not joined. */
+static const struct stream_ops *const families[] = {
+	[OPENAI_CHAT] = &stream_chat,	      [OPENAI_COMPLETION] = &stream_completion,
+	[OPENAI_RESPONSE] = &stream_response, [OPENAI_IMAGE] = &stream_image,
+	[OPENAI_SPEECH] = &stream_speech,     [OPENAI_TRANSCRIPT] = &stream_transcript,
+	[OPENAI_RUN] = &stream_run,
+};
 
 /* While one body is read. */
-struct reader {
-	const struct http_message *msg;
-	struct openai_stream *out;
-	bool join;
+struct driver {
+	struct stream_reader rd;
+	const struct stream_ops *ops; /* or NULL: only counted */
+	void *state;
 	bool ending; /* what comes now has no end of its own in the body */
 	int r;	     /* the first -ENOMEM: callbacks cannot return it */
 
-	struct choice *choices[STREAM_MAX_CHOICES]; /* by rising index */
-	size_t n_choices;
-	bool over_choices, bad_choice;
-	struct join_budget budget;
-
-	json_t *top; /* object: the answer's members but choices, usage, error and the prompt's filter results
-		      */
-	json_t *usage, *error, *prompt_filter;
-	bool has_choices; /* a `choices` array was seen, maybe empty */
-
+	uint64_t chunks;
 	unsigned flaws; /* of all events that were not exact JSON */
 	uint64_t flaw_offset, n_flawed, n_late;
+	bool settled_inexact; /* and of the one that settled the answer */
 	bool cut;
 };
 
@@ -56,70 +55,30 @@ bool openai_stream_detect(const struct http_message *msg)
 	return false;
 }
 
-/* Azure's first chunk and the results of its asynchronous filter: they speak about the answer, and what they
- * say of its id, model and time is empty or wrong. */
-static bool is_annotation(const json_t *chunk)
+void stream_token(struct stream_reader *rd, const struct stream_event *event)
 {
-	const json_t *id = json_object_get(chunk, "id");
-	const json_t *choices = json_object_get(chunk, "choices");
-
-	if (!json_is_string(id) || json_string_length(id))
-		return false;
-	for (size_t i = 0; i < json_array_size(choices); i++)
-		if (json_object_get(json_array_get(choices, i), "delta"))
-			return false;
-	return true;
+	if (!rd->first_token_ts_ns)
+		rd->first_token_ts_ns = http_message_time_at(rd->msg, event->last);
 }
 
-static int find_choice(struct reader *rd, const json_t *piece, struct choice **ret_choice)
+int stream_put(json_t *object, const char *key, json_t *value)
 {
-	const json_t *value = json_object_get(piece, "index");
-	int64_t index = json_is_integer(value) ? json_integer_value(value) : 0;
-	size_t at = rd->n_choices;
-
-	*ret_choice = NULL;
-	if (!json_is_object(piece) || (value && !json_is_integer(value)) || index < 0) {
-		rd->bad_choice = true;
-		return 0;
-	}
-	while (at && rd->choices[at - 1]->index > index)
-		at--;
-	if (at && rd->choices[at - 1]->index == index) {
-		*ret_choice = rd->choices[at - 1];
-		return 0;
-	}
-	if (rd->n_choices == STREAM_MAX_CHOICES) {
-		rd->over_choices = true;
-		return 0;
-	}
-	struct choice *choice;
-	int r = choice_new(&choice, index);
-	if (r < 0)
-		return r;
-	memmove(rd->choices + at + 1, rd->choices + at, (rd->n_choices - at) * sizeof(rd->choices[0]));
-	rd->choices[at] = *ret_choice = choice;
-	rd->n_choices++;
-	return 0;
+	return value && json_object_set_nocheck(object, key, value) < 0 ? -ENOMEM : 0;
 }
 
-static int add_choices(struct reader *rd, json_t *choices, uint64_t ts_offset)
+int stream_put_new(json_t *object, const char *key, json_t *value)
 {
-	rd->has_choices = true;
-	for (size_t i = 0; i < json_array_size(choices); i++) {
-		json_t *piece = json_array_get(choices, i);
-		struct choice *choice;
-		if (!rd->out->first_token_ts_ns && choice_has_token(piece))
-			rd->out->first_token_ts_ns = http_message_time_at(rd->msg, ts_offset);
-		int r = find_choice(rd, piece, &choice);
-		if (r == 0 && choice)
-			r = choice_add(choice, piece, &rd->budget);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return json_object_set_new_nocheck(object, key, value) < 0 ? -ENOMEM : 0;
 }
 
-static int extend(json_t **array, json_t *more, struct join_budget *budget)
+void stream_replace(json_t **slot, json_t *value)
+{
+	json_incref(value);
+	json_decref(*slot);
+	*slot = value;
+}
+
+int stream_extend(json_t **array, json_t *more, struct join_budget *budget)
 {
 	if (!*array && !(*array = json_array()))
 		return -ENOMEM;
@@ -128,104 +87,77 @@ static int extend(json_t **array, json_t *more, struct join_budget *budget)
 	return json_array_extend(*array, more) < 0 ? -ENOMEM : 0;
 }
 
-static bool is_identity(const char *key)
+/* An event that is the error itself, less what says that it is one. */
+static int take_whole_error(struct driver *d, const json_t *data)
 {
-	return !strcmp(key, "id") || !strcmp(key, "model") || !strcmp(key, "created") ||
-	       !strcmp(key, "object");
-}
-
-static bool is_blank(const json_t *value)
-{
-	return json_is_null(value) || (json_is_string(value) && !json_string_length(value)) ||
-	       (json_is_integer(value) && !json_integer_value(value));
-}
-
-/* id, model, created and object: the first that is said. Of the others the last, and null replaces nothing.
- */
-static int add_top(struct reader *rd, const char *key, json_t *value)
-{
-	const json_t *have = json_object_get(rd->top, key);
-
-	if (is_identity(key) ? have || is_blank(value) : have && json_is_null(value))
-		return 0;
-	if (json_is_string(have) && json_equal(have, value))
-		return 0;
-	if (!strcmp(key, "object") && json_is_string(value) &&
-	    !strcmp(json_string_value(value), "chat.completion.chunk"))
-		return json_object_set_new(rd->top, key, json_string("chat.completion")) < 0 ? -ENOMEM : 0;
-	if (!join_budget_take(&rd->budget, value, have))
-		return 0;
-	return json_object_set(rd->top, key, value) < 0 ? -ENOMEM : 0;
-}
-
-static int add_member(struct reader *rd, const char *key, json_t *value, bool annotation, uint64_t ts_offset)
-{
-	if (!strcmp(key, "choices") && json_is_array(value))
-		return add_choices(rd, value, ts_offset);
-	if (!strcmp(key, "obfuscation")) /* random padding of each chunk */
-		return 0;
-	if (!strcmp(key, "usage") && (json_is_object(value) || json_is_null(value))) {
-		if (json_is_object(value)) {
-			json_decref(rd->usage);
-			rd->usage = json_incref(value);
-		}
-		return 0;
+	json_auto_t *error = json_copy((json_t *)data);
+	if (!error)
+		return -ENOMEM;
+	const char *type = json_string_value(json_object_get(error, "type"));
+	if (type && !strcmp(type, "error")) {
+		json_object_del(error, "type");
+		json_object_del(error, "sequence_number");
+		json_object_del(error, "obfuscation");
 	}
-	if (!strcmp(key, "error")) {
-		if (!rd->error && !json_is_null(value))
-			rd->error = json_incref(value);
-		return 0;
-	}
-	if ((!strcmp(key, "prompt_filter_results") || !strcmp(key, "prompt_annotations")) &&
-	    json_is_array(value))
-		return extend(&rd->prompt_filter, value, &rd->budget);
-	if (annotation && (is_identity(key) || is_blank(value)))
-		return 0;
-	return add_top(rd, key, value);
-}
-
-static int add_chunk(struct reader *rd, const struct sse_event *event, json_t *chunk)
-{
-	bool annotation = is_annotation(chunk);
-	const char *key;
-	json_t *value;
-
-	/* `event: error` whose data is the error itself. */
-	if (!strcmp(event->event, "error") && !json_object_get(chunk, "error")) {
-		if (!rd->error)
-			rd->error = json_incref(chunk);
-		return 0;
-	}
-	json_object_foreach (chunk, key, value) {
-		int r = add_member(rd, key, value, annotation, event->end ? event->end - 1 : 0);
-		if (r < 0)
-			return r;
-	}
+	stream_replace(&d->rd.error, error);
 	return 0;
 }
 
-static void note_flaw(struct reader *rd, const struct sse_event *event, unsigned flaws)
+/* {"error": ...}; `event: error` or "type": "error", with or without such a member. Objects that have a name
+ * or a type may have an `error` of their own. */
+static int take_error(struct driver *d, struct stream_event *event)
 {
-	if (!rd->n_flawed++)
-		rd->flaw_offset = event->offset;
-	rd->flaws |= flaws;
+	json_t *member = json_object_get(event->data, "error");
+	bool named = !strcmp(event->name, "error") || !strcmp(event->type, "error");
+	bool nameless = !*event->type || !strcmp(event->type, "message");
+
+	if (json_is_null(member))
+		member = NULL;
+	event->error = member ? named || nameless || d->ops->chunks : named;
+	if (!event->error || d->rd.error)
+		return 0;
+	if (!member)
+		return take_whole_error(d, event->data);
+	stream_replace(&d->rd.error, member);
+	return 0;
 }
 
-static int read_event(struct reader *rd, const struct sse_event *event)
+static int read_object(struct driver *d, const struct sse_event *sse, json_t *data, unsigned flaws)
+{
+	const char *type = json_string_value(json_object_get(data, "type"));
+	struct stream_event event = {
+		.name = sse->event,
+		.type = type ? type : sse->event,
+		.data = data,
+		.last = sse->end ? sse->end - 1 : 0,
+	};
+	bool settled = d->rd.settled;
+	int r = take_error(d, &event);
+	if (r == 0)
+		r = d->ops->event(&d->rd, d->state, &event);
+	if (d->rd.settled && !settled)
+		d->settled_inexact = flaws != 0;
+	return r;
+}
+
+static int read_event(struct driver *d, const struct sse_event *event)
 {
 	struct openai_json json;
 	int r = openai_json_read((const uint8_t *)event->data, event->data_len, &json);
 	if (r < 0)
 		return r;
-	json_auto_t *chunk = json.value;
-	bool readable = json_is_object(chunk) && !(json.flaws & JSON_CUT);
-	if (rd->ending && !readable) {
-		rd->cut = true;
+	json_auto_t *data = json.value;
+	bool readable = json_is_object(data) && !(json.flaws & JSON_CUT);
+	if (d->ending && !readable) {
+		d->cut = true;
 		return 0;
 	}
-	if (json.flaws || !readable)
-		note_flaw(rd, event, json.flaws ? json.flaws : JSON_BAD_SYNTAX);
-	return readable ? add_chunk(rd, event, chunk) : 0;
+	if (json.flaws || !readable) {
+		if (!d->n_flawed++)
+			d->flaw_offset = event->offset;
+		d->flaws |= json.flaws ? json.flaws : JSON_BAD_SYNTAX;
+	}
+	return readable ? read_object(d, event, data, json.flaws) : 0;
 }
 
 static bool says_done(const struct sse_event *event)
@@ -242,7 +174,7 @@ static bool says_done(const struct sse_event *event)
 	return len == 6 && !memcmp(p, "[DONE]", 6);
 }
 
-/* The last event of streams of the Responses API, which have no [DONE]. */
+/* The last event of streams that have no [DONE], by its name: of streams that are not joined. */
 static bool is_final_event(const struct sse_event *event)
 {
 	return !strcmp(event->event, "response.completed") || !strcmp(event->event, "response.failed") ||
@@ -251,151 +183,153 @@ static bool is_final_event(const struct sse_event *event)
 
 static void on_event(void *ctx, const struct sse_event *event)
 {
-	struct reader *rd = ctx;
+	struct driver *d = ctx;
 
-	if (rd->r < 0)
+	if (d->r < 0)
 		return;
 	if (says_done(event)) {
-		rd->out->done = true;
+		d->rd.done = d->rd.closed = true;
 		return;
 	}
 	if (event->data_len == 0)
 		return;
-	rd->out->chunks++;
-	if (!rd->join) {
-		rd->out->done |= is_final_event(event) && !rd->ending;
+	d->chunks++;
+	if (!d->ops) {
+		d->rd.done |= is_final_event(event) && !d->ending;
 		return;
 	}
-	/* The client stops reading at [DONE]: what follows never reached the application. */
-	if (rd->out->done)
-		rd->n_late++;
+	/* The client stops reading at the end: what follows never reached the application. */
+	if (d->rd.closed)
+		d->n_late++;
 	else
-		rd->r = read_event(rd, event);
+		d->r = read_event(d, event);
 }
 
-static int put(json_t *object, const char *key, json_t *value)
-{
-	return value && json_object_set_nocheck(object, key, value) < 0 ? -ENOMEM : 0;
-}
-
-static int put_choices(struct reader *rd)
-{
-	if (!rd->has_choices)
-		return 0;
-	json_auto_t *choices = json_array();
-	if (!choices)
-		return -ENOMEM;
-	for (size_t i = 0; i < rd->n_choices; i++) {
-		json_t *value;
-		int r = choice_value(rd->choices[i], &value);
-		if (r < 0)
-			return r;
-		if (json_array_append_new(choices, value) < 0)
-			return -ENOMEM;
-	}
-	return put(rd->top, "choices", choices);
-}
-
-static int build_answer(struct reader *rd)
-{
-	if (!rd->has_choices && !rd->error)
-		return 0;
-	int r = put_choices(rd);
-	if (r == 0)
-		r = put(rd->top, "usage", rd->usage);
-	if (r == 0)
-		r = put(rd->top, "prompt_filter_results", rd->prompt_filter);
-	if (r == 0)
-		r = put(rd->top, "error", rd->error);
-	if (r == 0)
-		rd->out->answer = json_incref(rd->top);
-	return r;
-}
-
-static int note_left_out(struct reader *rd, uint64_t skipped, struct openai_notes *notes)
-{
-	int r = 0;
-	if (rd->n_flawed) {
-		r = openai_notes_add(notes, "%llu events of the stream could not be read exactly",
-				     (unsigned long long)rd->n_flawed);
-		if (r == 0)
-			r = openai_json_note(notes, "an event", rd->flaws, rd->flaw_offset);
-	}
-	if (r == 0 && rd->cut)
-		r = openai_notes_add(notes, "the last event of the stream is cut");
-	if (r == 0 && skipped)
-		r = openai_notes_add(notes, "%llu events of the stream are too long",
-				     (unsigned long long)skipped);
-	if (r == 0 && rd->n_late)
-		r = openai_notes_add(notes, "%llu events follow the end of the stream",
-				     (unsigned long long)rd->n_late);
-	if (r == 0 && rd->bad_choice)
-		r = openai_notes_add(notes, "a choice has no usable index");
-	if (r == 0 && rd->over_choices)
-		r = openai_notes_add(notes, "more than %d choices: the others are left out",
-				     STREAM_MAX_CHOICES);
-	if (r == 0 && rd->budget.over_calls)
-		r = openai_notes_add(notes, "more than %d tool calls in a choice: the others are left out",
-				     JOIN_MAX_CALLS);
-	if (r == 0 && rd->budget.over_limit)
-		r = openai_notes_add(
-			notes, "the stream has more values than can be joined: the others are left out");
-	if (r == 0 && rd->budget.mixed)
-		r = openai_notes_add(notes, "the pieces of a value in the stream are not of one type");
-	rd->out->inexact = rd->n_flawed || skipped || rd->n_late || rd->bad_choice || rd->over_choices ||
-			   rd->budget.over_calls || rd->budget.over_limit || rd->budget.mixed;
-	return r;
-}
-
-static void reader_done(struct reader *rd)
-{
-	for (size_t i = 0; i < rd->n_choices; i++)
-		choice_free(&rd->choices[i]);
-	json_decref(rd->top);
-	json_decref(rd->usage);
-	json_decref(rd->error);
-	json_decref(rd->prompt_filter);
-}
-
-static int drive(struct reader *rd, uint64_t *ret_skipped)
+static int drive(struct driver *d, uint64_t *ret_skipped)
 {
 	_cleanup_(sse_free) struct sse *sse = NULL;
-	int r = sse_new(&sse, MAX(rd->msg->body_len, (size_t)1024), on_event, rd);
-	if (r == 0 && rd->msg->body_len)
-		r = sse_feed(sse, rd->msg->body, rd->msg->body_len);
-	rd->ending = true;
+	const struct http_message *msg = d->rd.msg;
+	int r = sse_new(&sse, MAX(msg->body_len, (size_t)1024), on_event, d);
+	if (r == 0 && msg->body_len)
+		r = sse_feed(sse, msg->body, msg->body_len);
+	d->ending = true;
 	if (r == 0)
 		r = sse_end(sse);
 	if (r == 0)
 		*ret_skipped = sse_skipped(sse);
-	return r < 0 ? r : rd->r;
+	return r < 0 ? r : d->r;
+}
+
+static int build_answer(struct driver *d, json_t **ret_answer)
+{
+	json_t *joined = NULL;
+	int r = d->ops->answer(&d->rd, d->state, &joined);
+	if (r < 0)
+		return r;
+	json_auto_t *answer = joined;
+	const json_t *said = json_object_get(answer, "error");
+	if (d->rd.error && (!said || json_is_null(said))) {
+		if (!answer && !(answer = json_object()))
+			return -ENOMEM;
+		r = stream_put(answer, "error", d->rd.error);
+	}
+	if (r == 0)
+		*ret_answer = json_incref(answer);
+	return r;
+}
+
+static int note_events(const struct driver *d, uint64_t skipped, struct openai_notes *notes)
+{
+	const struct {
+		uint64_t n;
+		const char *text;
+	} counts[] = {
+		{skipped, "are too long"},
+		{d->rd.n_odd, "do not say what they must and are left out"},
+		{d->rd.n_unknown, "are of no known type"},
+	};
+	int r = 0;
+
+	if (d->n_flawed) {
+		r = openai_notes_add(notes, "%llu events of the stream could not be read exactly",
+				     (unsigned long long)d->n_flawed);
+		if (r == 0)
+			r = openai_json_note(notes, "an event", d->flaws, d->flaw_offset);
+	}
+	if (r == 0 && d->cut)
+		r = openai_notes_add(notes, "the last event of the stream is cut");
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		if (r == 0 && counts[i].n)
+			r = openai_notes_add(notes, "%llu events of the stream %s",
+					     (unsigned long long)counts[i].n, counts[i].text);
+	if (r == 0 && d->n_late)
+		r = openai_notes_add(notes, "%llu events follow the end of the stream",
+				     (unsigned long long)d->n_late);
+	return r;
+}
+
+static int note_end(const struct driver *d, struct openai_notes *notes)
+{
+	if (d->rd.done || d->rd.error)
+		return 0;
+	return openai_notes_add(notes, "%s",
+				d->ops->says_done ? "the stream does not say [DONE]"
+						  : "the stream ends without its last event");
+}
+
+static int note_left_out(const struct driver *d, uint64_t skipped, struct openai_notes *notes,
+			 bool *ret_inexact)
+{
+	const struct stream_reader *rd = &d->rd;
+	bool pieces = d->n_flawed || skipped || rd->n_odd || rd->n_unknown || rd->budget.over_calls ||
+		      rd->budget.over_limit || rd->budget.mixed;
+
+	int r = note_events(d, skipped, notes);
+	if (r == 0 && d->ops->note)
+		r = d->ops->note(rd, d->state, notes, &pieces);
+	if (r == 0 && rd->budget.over_limit && !rd->settled)
+		r = openai_notes_add(
+			notes, "the stream has more values than can be joined: the others are left out");
+	if (r == 0 && rd->budget.mixed && !rd->settled)
+		r = openai_notes_add(notes, "the pieces of a value in the stream are not of one type");
+	if (r == 0)
+		r = note_end(d, notes);
+	*ret_inexact = d->n_late || (rd->settled ? d->settled_inexact : pieces);
+	return r;
+}
+
+static void driver_done(struct driver *d)
+{
+	if (d->state)
+		d->ops->done(d->state);
+	free(d->state);
+	json_decref(d->rd.error);
 }
 
 int openai_stream_read(struct openai_stream *ret_stream, const struct http_message *msg,
 		       enum openai_kind kind, struct openai_notes *notes)
 {
 	_cleanup_(openai_stream_done) struct openai_stream stream = {0};
-	_cleanup_(reader_done) struct reader rd = {
-		.msg = msg,
-		.out = &stream,
-		.join = kind != OPENAI_UNKNOWN,
-		.top = json_object(),
-		.budget = {.nodes = JOIN_MAX_NODES, .weight = JSON_MAX_WEIGHT, .text = msg->body_len},
+	_cleanup_(driver_done) struct driver d = {
+		.rd = {.msg = msg,
+		       .budget = {.nodes = JOIN_MAX_NODES, .weight = JSON_MAX_WEIGHT, .text = msg->body_len}},
+		.ops = (size_t)kind < ARRAY_SIZE(families) ? families[kind] : NULL,
 	};
 	uint64_t skipped = 0;
 
-	if (!rd.top)
+	if (d.ops && !(d.state = calloc(1, d.ops->state_size)))
 		return -ENOMEM;
-	int r = drive(&rd, &skipped);
-	if (r == 0 && rd.join)
-		r = build_answer(&rd);
-	if (r == 0 && rd.join && stream.answer)
-		r = note_left_out(&rd, skipped, notes);
+	int r = drive(&d, &skipped);
+	if (r == 0 && d.ops)
+		r = build_answer(&d, &stream.answer);
+	if (r == 0 && stream.answer)
+		r = note_left_out(&d, skipped, notes, &stream.inexact);
 	if (r < 0)
 		return r;
-	stream.unfinished = rd.n_choices == 0;
-	for (size_t i = 0; i < rd.n_choices; i++)
-		stream.unfinished |= !rd.choices[i]->finish_reason;
+	stream.chunks = d.chunks;
+	stream.done = d.rd.done;
+	stream.unfinished = d.rd.unfinished;
+	stream.first_token_ts_ns = d.rd.first_token_ts_ns;
 	*ret_stream = stream;
 	stream.answer = NULL;
 	return 0;
