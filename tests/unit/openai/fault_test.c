@@ -126,24 +126,8 @@ static bool can_fail(size_t i)
 static void test_each_allocation(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(run(i), 0);
-		for (int mode = 0; mode < 2; mode++) {
-			long n = 0, refused = 0;
-			do {
-				long before = live;
-				failed = false;
-				all_after = mode;
-				countdown = n++;
-				int r = run(i);
-				countdown = -1;
-				assert_true(r == 0 || r == -ENOMEM);
-				assert_int_equal(live, before);
-				refused += r == -ENOMEM;
-			} while (failed);
-			assert_true((n > 1 && refused > 0) || !can_fail(i));
-		}
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		faults_each(run, i, can_fail(i));
 }
 
 int main(void)

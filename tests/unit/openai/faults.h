@@ -21,7 +21,7 @@ static bool failed;
 static long live;
 __attribute__((unused)) static size_t live_bytes, peak_bytes; /* not under ASan */
 
-static bool in_loader;
+static volatile bool in_loader; /* the compiler believes that malloc() does not look at it */
 
 static bool fails(void)
 {
@@ -119,4 +119,26 @@ static inline void faults_init(void)
 #ifdef __SANITIZE_ADDRESS__
 	json_set_alloc_funcs(failing_malloc, free);
 #endif
+}
+
+/* Each allocation in turn fails, alone and together with all that follow: run(i) says -ENOMEM, or got by
+ * without it, and leaves nothing behind. must_fail: one at least makes it fail. */
+__attribute__((unused)) static void faults_each(int (*run)(size_t i), size_t i, bool must_fail)
+{
+	assert_int_equal(run(i), 0);
+	for (int mode = 0; mode < 2; mode++) {
+		long n = 0, refused = 0;
+		do {
+			long before = live;
+			failed = false;
+			all_after = mode;
+			countdown = n++;
+			int r = run(i);
+			countdown = -1;
+			assert_true(r == 0 || r == -ENOMEM);
+			assert_int_equal(live, before);
+			refused += r == -ENOMEM;
+		} while (failed);
+		assert_true((n > 1 && refused > 0) || !must_fail);
+	}
 }
