@@ -109,23 +109,43 @@ void http2_flaw(struct http2_half *half, const char *problem)
 		half->draft.msg->problem = problem;
 }
 
-/* RFC 9113 section 8.1.1. */
-static void check_length(const struct http2_stream *s, enum http_role role, struct http2_half *half)
+/* What content-length says of the DATA of this message (RFC 9113 section 8.1.1). 1: said; 0: not; -EBADMSG.
+ */
+static int length_said(const struct http2_stream *s, enum http_role role, const struct http_message *msg,
+		       uint64_t *ret_length)
 {
-	const struct http_message *msg = half->draft.msg;
 	const char *value = msg ? http_message_header(msg, "content-length") : NULL;
 	uint64_t length = 0;
 	if (!value || (role == HTTP_RESPONSE && (s->head_method || msg->status == 304)))
-		return;
-	bool bad = !*value;
-	for (const char *p = value; *p && !bad; p++) {
-		bad = *p < '0' || *p > '9' || length > (UINT64_MAX - 9) / 10;
+		return 0;
+	if (!*value)
+		return -EBADMSG;
+	for (const char *p = value; *p; p++) {
+		if (*p < '0' || *p > '9' || length > (UINT64_MAX - 9) / 10)
+			return -EBADMSG;
 		length = length * 10 + (uint64_t)(*p - '0');
 	}
-	if (bad)
+	*ret_length = length;
+	return 1;
+}
+
+static void check_length(const struct http2_stream *s, enum http_role role, struct http2_half *half)
+{
+	uint64_t length;
+	int said = length_said(s, role, half->draft.msg, &length);
+	if (said < 0)
 		http2_flaw(half, "content-length is not a number");
-	else if (length != half->data)
+	else if (said && length != half->data)
 		http2_flaw(half, "the body is not as long as content-length says");
+}
+
+/* Clients that have all that content-length promised do not wait for the frame that says it was all: curl, if
+ * END_STREAM comes in a frame of its own. */
+static bool has_whole_length(const struct http2_stream *s, enum http_role role, const struct http2_half *half)
+{
+	uint64_t length;
+	return !half->lost && !half->capped && length_said(s, role, half->draft.msg, &length) > 0 &&
+	       length == half->data;
 }
 
 /* A message that has not begun, or had to be dropped. */
@@ -157,6 +177,10 @@ static struct http_message *finish(struct http2 *h, struct http2_stream *s, enum
 {
 	struct http2_half *half = &s->half[role];
 	struct http_message *msg = half->draft.msg;
+	if (end == HTTP_END_CLOSED && has_whole_length(s, role, half)) {
+		end = HTTP_END_COMPLETE;
+		problem = NULL;
+	}
 	if (end == HTTP_END_COMPLETE && half->capped) {
 		end = HTTP_END_LIMIT;
 		problem = half->why;

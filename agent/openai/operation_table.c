@@ -147,6 +147,7 @@ static const struct openai_operation evals[] = {
 	ROW("POST",   "evals/{id}/runs",                        "createEvalRun",         OBJECT, BOTH),
 	ROW("GET",    "evals/{id}/runs/{id}",                   "getEvalRun",            OBJECT, BOTH),
 	ROW("POST",   "evals/{id}/runs/{id}",                   "cancelEvalRun",         OBJECT, BOTH),
+	ROW("POST",   "evals/{id}/runs/{id}/cancel",            "cancelEvalRun",         OBJECT, BOTH),
 	ROW("DELETE", "evals/{id}/runs/{id}",                   "deleteEvalRun",         OBJECT, BOTH),
 	ROW("GET",    "evals/{id}/runs/{id}/output_items",      "getEvalRunOutputItems", OBJECT, BOTH),
 	ROW("GET",    "evals/{id}/runs/{id}/output_items/{id}", "getEvalRunOutputItem",  OBJECT, BOTH),

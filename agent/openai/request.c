@@ -92,7 +92,9 @@ static void take_stream(struct openai_request *req, json_t *object, bool form)
 	bool yes = json_is_true(stream) || (text && !strcasecmp(text, "true"));
 	bool no = json_is_false(stream) || (text && !strcasecmp(text, "false"));
 
-	req->stream = yes;
+	/* Speech is asked for as a stream in a word of its own. */
+	const char *format = json_string_value(json_object_get(object, "stream_format"));
+	req->stream = yes || (req->kind == OPENAI_SPEECH && format && !strcmp(format, "sse"));
 	if (yes || no)
 		json_object_del(object, "stream");
 }

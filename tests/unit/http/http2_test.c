@@ -223,6 +223,27 @@ static void test_head_and_lengths(void **state)
 		"[b:443]\n" NOBODY QUIET);
 }
 
+/* A client that has what content-length promised does not wait for a frame that only says that it was all. */
+static void test_length_without_end(void **state)
+{
+	struct wire w;
+	(void)state;
+	wire_open(&w);
+	wire_head(&w, W, BOTH_ENDS, 1, ":method: GET\n:path: /a\n");
+	wire_head(&w, R, HEAD, 1, ":status: 200\ncontent-length: 4\n");
+	wire_data(&w, R, 0, 1, "four");
+	wire_head(&w, W, BOTH_ENDS, 3, ":method: GET\n:path: /a\n");
+	wire_head(&w, R, HEAD, 3, ":status: 200\ncontent-length: 5\n");
+	wire_data(&w, R, 0, 3, "four");
+	wire_check(&w, NULL,
+		   "1 request GET /a stream 1 unknown=0 complete missing=0 wire=14\n" NOBODY
+		   "1 response 200 stream 1 unknown=0 complete missing=0 wire=27\n  content-length: [4]\n"
+		   "  body 4/4 [four] hashed\n"
+		   "2 request GET /a stream 3 unknown=0 complete missing=0 wire=14\n" NOBODY
+		   "2 response 200 stream 3 unknown=0 closed missing=0 wire=27\n  content-length: [5]\n"
+		   "  body 4/4 [four] no hash\n" QUIET);
+}
+
 /* --- what is malformed ------------------------------------------------------------------- */
 
 static void check_request(const char *lines, const char *want)
@@ -713,6 +734,7 @@ int main(void)
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_coded_body),
 		cmocka_unit_test(test_head_and_lengths),
+		cmocka_unit_test(test_length_without_end),
 		cmocka_unit_test(test_malformed_fields),
 		cmocka_unit_test(test_malformed_frames),
 		cmocka_unit_test(test_broken_blocks),
