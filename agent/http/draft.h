@@ -30,7 +30,7 @@ struct http_draft {
 	uint64_t piece;		    /* the captured piece that brought the last body byte */
 	uint64_t now_piece, now_ns; /* the one being read */
 	bool flawed;		    /* malformed, though its framing is clear */
-	bool stream;		    /* a text/event-stream response */
+	bool stream;		    /* a text/event-stream response: its end is watched for */
 	struct sse_end sse_end;
 
 	struct coding_list codings;  /* to be removed: content-codings, then transfer-codings */
@@ -69,7 +69,7 @@ int http_draft_body(struct http_draft *draft, const uint8_t *data, size_t len, u
 /* Bytes were not captured. A coding cannot be followed past them. */
 void http_draft_missing(struct http_draft *draft, uint64_t len, enum gap_reason reason);
 
-/* The body's coded data has begun and not come to its end, nor did the stream say [DONE]. */
+/* The body's coded data has begun and not come to its end, nor did the stream say its end. */
 bool http_draft_inside(const struct http_draft *draft);
 
 /* Hands the message over. problem (static, or NULL) replaces what is noted so far. Never fails. */

@@ -100,7 +100,7 @@ int blob_value(struct blob *blob, json_t **ret_value)
 	json_auto_t *value = json_object();
 	if (!value ||
 	    json_object_set_new_nocheck(value, "bytes", json_integer((json_int_t)blob->bytes)) < 0 ||
-	    json_object_set_new_nocheck(value, "sha256", json_string(hex)) < 0)
+	    (!blob->bad && json_object_set_new_nocheck(value, "sha256", json_string(hex)) < 0))
 		return -ENOMEM;
 	*ret_value = json_incref(value);
 	return 0;

@@ -25,8 +25,8 @@ int blob_add(struct blob *blob, const json_t *base64);
 /* The next piece begins another blob. */
 void blob_reset(struct blob *blob);
 
-/* {bytes, sha256} of what was added, whose last piece may lack its padding; a new reference. Nothing can be
- * added afterwards. 0; -ENOMEM. */
+/* {bytes, sha256} of what was added, whose last piece may lack its padding; without sha256 if it is bad. A
+ * new reference. Nothing can be added afterwards. 0; -ENOMEM. */
 int blob_value(struct blob *blob, json_t **ret_value);
 
 void blob_done(struct blob *blob);

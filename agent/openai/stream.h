@@ -11,13 +11,14 @@
  *   `partial_images` {bytes, sha256, count} of previews, of which the last one is hashed. Audio, which is in
  *   no item, is `audio` {bytes, sha256, transcript?} beside the output.
  * - OPENAI_IMAGE: {data: [{b64_json}], created, usage, size, ...} and `partial_images` as above.
- * - OPENAI_SPEECH: {audio: {bytes, sha256}, usage}.
+ * - OPENAI_SPEECH: {files: [{bytes, sha256}], usage}; the hash only if the end of the audio came.
  * - OPENAI_TRANSCRIPT: {text, usage, logprobs, segments}.
  * - OPENAI_RUN: the run in its last state, and beside its own members `thread` (the object, if the stream
  *   created it), `messages` and `steps` (arrays, in the order in which they began).
  *
  * An error that the stream tells (a data object with `error`, `event: error`, "type": "error") is the
- * answer's `error`, next to what came before it. Bytes and SHA-256 are of the data that was base64. */
+ * answer's `error`, next to what came before it. Bytes and SHA-256 are of what was base64; of what was not,
+ * there is no hash. */
 
 #include <stdbool.h>
 #include <stdint.h>

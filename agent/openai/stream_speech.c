@@ -51,9 +51,15 @@ static int speech_answer(struct stream_reader *rd, void *state, json_t **ret_ans
 	if (!s->begun)
 		return 0;
 	json_auto_t *answer = json_object();
-	int r = answer ? blob_value(&s->audio, &audio) : -ENOMEM;
+	json_auto_t *files = json_array();
+	int r = answer && files ? blob_value(&s->audio, &audio) : -ENOMEM;
+	/* The hash of a file is one of the whole. */
+	if (r == 0 && !rd->done)
+		json_object_del(audio, "sha256");
+	if (r == 0 && json_array_append_new(files, audio) < 0)
+		r = -ENOMEM;
 	if (r == 0)
-		r = stream_put_new(answer, "audio", audio);
+		r = stream_put(answer, "files", files);
 	if (r == 0)
 		r = stream_put(answer, "usage", s->usage);
 	if (r == 0)

@@ -78,8 +78,8 @@ static void test_speech(void **state)
 	static const char body[] = AUDIO("") AUDIO("YQ==") AUDIO("YmM=") EVENT(
 		"speech.audio.done", ",'usage':{'input_tokens':14,'output_tokens':101,'total_tokens':115}");
 	_cleanup_sx_ struct sx sx = sx_read(OPENAI_SPEECH, body);
-	assert_answer(sx, "{'audio':{'bytes':3,'sha256':'" SHA_ABC
-			  "'},'usage':{'input_tokens':14,'output_tokens':101,"
+	assert_answer(sx, "{'files':[{'bytes':3,'sha256':'" SHA_ABC
+			  "'}],'usage':{'input_tokens':14,'output_tokens':101,"
 			  "'total_tokens':115}}");
 	assert_true(sx.stream.done);
 	assert_false(sx.stream.unfinished || sx.stream.inexact);
@@ -87,10 +87,10 @@ static void test_speech(void **state)
 	assert_int_equal(sx_first_token(OPENAI_SPEECH, body), 2);
 
 	_cleanup_sx_ struct sx cut = sx_read(OPENAI_SPEECH, AUDIO("YWJj"));
-	assert_answer(cut, "{'audio':{'bytes':3,'sha256':'" SHA_ABC "'}}");
+	assert_answer(cut, "{'files':[{'bytes':3}]}");
 	assert_true(cut.stream.unfinished && !cut.stream.done);
 	_cleanup_sx_ struct sx silent = sx_read(OPENAI_SPEECH, EVENT("speech.audio.done", ""));
-	assert_answer(silent, "{'audio':{'bytes':0,'sha256':'" SHA_EMPTY "'}}");
+	assert_answer(silent, "{'files':[{'bytes':0,'sha256':'" SHA_EMPTY "'}]}");
 	_cleanup_sx_ struct sx odd =
 		sx_read(OPENAI_SPEECH, EVENT("speech.audio.delta", ",'audio':7") DATA("{}"));
 	assert_says(sx_problem(&odd), "1 events of the stream do not say what they must");
@@ -118,10 +118,11 @@ static void test_base64(void **state)
 		{AUDIO("YWJj===="), 3, false},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_sx_ struct sx sx = sx_read(OPENAI_SPEECH, cases[i].body);
-		assert_int_equal(json_integer_value(sx_at(&sx, "audio/bytes")), cases[i].bytes);
-		if (cases[i].bytes == 3)
-			assert_text(json_string_value(sx_at(&sx, "audio/sha256")), SHA_ABC);
+		char body[1024];
+		snprintf(body, sizeof(body), "%s%s", cases[i].body, EVENT("speech.audio.done", ""));
+		_cleanup_sx_ struct sx sx = sx_read(OPENAI_SPEECH, body);
+		assert_int_equal(json_integer_value(sx_at(&sx, "files/0/bytes")), cases[i].bytes);
+		assert_text(json_string_value(sx_at(&sx, "files/0/sha256")), cases[i].bad ? NULL : SHA_ABC);
 		assert_int_equal(sx.stream.inexact, cases[i].bad);
 		if (cases[i].bad)
 			assert_says(sx_problem(&sx), "audio in the stream is not base64");
@@ -146,12 +147,13 @@ static void test_much_audio(void **state)
 		}
 		assert_int_equal(buf_append_str(&b, "'}\n\n"), 0);
 	}
+	assert_int_equal(buf_append_str(&b, EVENT("speech.audio.done", "")), 0);
 	sha256_final(sha, sum);
 	sha256_free(&sha);
 	hex_encode(sum, sizeof(sum), hex);
 	_cleanup_sx_ struct sx sx = sx_read_buf(OPENAI_SPEECH, &b);
-	assert_int_equal(json_integer_value(sx_at(&sx, "audio/bytes")), 6 * (100 * 1000 + 99 * 100 / 2));
-	assert_text(json_string_value(sx_at(&sx, "audio/sha256")), hex);
+	assert_int_equal(json_integer_value(sx_at(&sx, "files/0/bytes")), 6 * (100 * 1000 + 99 * 100 / 2));
+	assert_text(json_string_value(sx_at(&sx, "files/0/sha256")), hex);
 }
 
 #define TEXT(text) EVENT("transcript.text.delta", ",'delta':'" text "','logprobs':[{'token':'" text "'}]")

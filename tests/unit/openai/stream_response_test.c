@@ -192,10 +192,11 @@ static void test_items(void **state)
 		/* 8: message with a refusal, an annotation and log probabilities */
 		EVENT("response.output_item.added", ",'output_index':8,'item':{'id':'msg_1','type':'message',"
 						    "'role':'assistant','content':[]}")
-			EVENT("response.output_text.delta", ",'output_index':8,'content_index':0,'delta':'a',"
-							    "'logprobs':[{'token':'a'}]") EVENT(
-				"response.output_text.delta",
-				",'output_index':8,'content_index':0,'delta':'b','logprobs':[{'token':'b'}]")
+			EVENT("response.output_text.delta",
+			      ",'output_index':8,'content_index':0,'delta':'a',"
+			      "'logprobs':[{'token':'a'}]") EVENT("response.output_text.delta",
+								  ",'output_index':8,'content_index':0,'"
+								  "delta':'b','logprobs':[{'token':'b'}]")
 				EVENT("response.output_text.annotation.added",
 				      ",'output_index':8,'content_index':0,'annotation_index':0,'annotation':"
 				      "{'type':'file_citation',"
@@ -359,6 +360,37 @@ static void test_settled(void **state)
 		sx_read(OPENAI_RESPONSE, BEGIN ADDED DELTA(4, "x") EVENT("response.completed", ""));
 	assert_value(sx_at(&empty, "output/0/content/0/text"), "'x'");
 	assert_true(empty.stream.done && empty.stream.inexact);
+}
+
+/* Through to the response: clients need not wait for the end of the framing. */
+static void test_as_response(void **state)
+{
+	(void)state;
+	static const struct openai_request asked = {
+		.kind = OPENAI_RESPONSE, .operation = "Create_Response", .stream = true};
+	_cleanup_free_ char *text = sx_quotes(WHOLE);
+	_cleanup_fx_ struct fx fx = fx_response(200, "text/event-stream", text);
+	fx.msg.end = HTTP_END_CLOSED;
+	_cleanup_resp_ struct openai_response *resp = fx_read_response(&fx, &asked);
+	assert_value(resp->output, "[" MESSAGE "]");
+	assert_int_equal(resp->prompt_tokens, 5);
+	assert_int_equal(resp->total_tokens, 7);
+	assert_text(resp->response_id, "resp_1");
+	assert_true(resp->whole);
+	assert_int_equal(resp->outcome, OPENAI_OK);
+	assert_null(resp->problem);
+	assert_null(resp->body);
+
+	fx_body(&fx, text, (size_t)(strstr(text, "event: response.output_text.done") - text));
+	_cleanup_resp_ struct openai_response *cut = fx_read_response(&fx, &asked);
+	assert_value(
+		json_object_get(json_array_get(json_object_get(json_array_get(cut->output, 0), "content"), 0),
+				"text"),
+		"'Hi there'");
+	assert_false(cut->whole);
+	assert_int_equal(cut->outcome, OPENAI_INTERRUPTED);
+	assert_text(cut->problem, "the stream ends without its last event");
+	assert_text(cut->model, "gpt-5");
 }
 
 static void test_foreign(void **state)
@@ -597,10 +629,10 @@ int main(void)
 		cmocka_unit_test(test_other_ends), cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_items),	   cmocka_unit_test(test_media),
 		cmocka_unit_test(test_sequence),   cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_settled),	   cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_prefixes),   cmocka_unit_test(test_confusion),
-		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_long),
-		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_settled),	   cmocka_unit_test(test_as_response),
+		cmocka_unit_test(test_foreign),	   cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_confusion),  cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_long),	   cmocka_unit_test(test_large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
