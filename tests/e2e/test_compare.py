@@ -53,6 +53,7 @@ def exchange(sandbox, endpoint):
         **common,
         "event-type": "Response",
         "status": 200,
+        "content-type": "application/json",
         "headers": {name.lower(): value for name, value in fields.items() if name != "Set-Cookie"},
         "body-bytes": record["response_body_len"],
         "body-sha256": record["response_body_sha256"],

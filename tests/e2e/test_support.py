@@ -21,7 +21,7 @@ USAGE = {"stream_options": {"include_usage": True}}
 
 
 @pytest.mark.parametrize("flavour", ["azure", "azure-v1", "openai"])
-@pytest.mark.parametrize("name", drive.COMMANDS)
+@pytest.mark.parametrize("name", drive.CHATS)
 def test_clients_and_endpoint_agree(sandbox, endpoint, texts, name, flavour):
     endpoint.rest()
     with drive.Client(sandbox, name) as client:
@@ -96,7 +96,7 @@ def test_raw_client_counts_answers(sandbox, endpoint):
     endpoint.rest()
     requests = [
         drive.message("GET", "/v1/models", sandboxes.OPENAI),
-        drive.message("DELETE", "/v1/files/x", sandboxes.OPENAI),
+        drive.message("DELETE", "/v1/brand/new", sandboxes.OPENAI),
     ]
     result = drive.raw(sandbox, sandboxes.OPENAI, [drive.send(b"".join(requests)), {"answers": 2}])
     first, second = endpoint.take(2)

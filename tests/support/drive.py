@@ -27,11 +27,16 @@ COMMANDS = {
     "httpx": [*PYTHON, CLIENTS / "with_httpx.py"],
     "openai-python": [*PYTHON, CLIENTS / "with_openai.py"],
     "openai-python-async": [*PYTHON, CLIENTS / "with_openai.py", "--async"],
+    "sdk-python": [*PYTHON, CLIENTS / "with_sdk.py"],
+    "sdk-node": [shutil.which("node") or "node", CLIENTS / "with_sdk.mjs"],
+    "http2-node": [shutil.which("node") or "node", CLIENTS / "with_http2.mjs"],
     "fetch": [shutil.which("node") or "node", CLIENTS / "with_fetch.mjs"],
     "openai-node": [shutil.which("node") or "node", CLIENTS / "with_openai.mjs"],
 }
 # Which process the events should name.
-COMM = {"curl": "curl", "fetch": "node", "openai-node": "node"}
+COMM = {"curl": "curl", **dict.fromkeys(("fetch", "openai-node", "sdk-node", "http2-node"), "node")}
+# Those that ask chats; the others take calls, or speak one protocol only.
+CHATS = ("curl", "urllib", "httpx", "openai-python", "openai-python-async", "fetch", "openai-node")
 
 _numbers = itertools.count(1)
 _run = os.urandom(4).hex()
@@ -97,9 +102,17 @@ class Client:
             "exchanges": exchanges,
             **more,
         }
+        return self.give(job)
+
+    def submit_calls(self, calls, flavour="openai", **more):
+        """The same for with_sdk.*: each exchange is a call."""
+        calls = [{"id": new_id(), **one} for one in calls]
+        return self.give({"flavour": flavour, "credential": credential(flavour), "exchanges": calls, **more})
+
+    def give(self, job):
         self.process.stdin.write(json.dumps(job).encode() + b"\n")
         self.process.stdin.flush()
-        return exchanges
+        return job["exchanges"]
 
     def read(self, timeout=120):
         """The results of one job, in order of arrival."""
@@ -118,6 +131,10 @@ class Client:
 
     def run(self, texts, timeout=120, **job):
         self.submit(texts, **job)
+        return self.read(timeout)
+
+    def run_calls(self, calls, timeout=120, **job):
+        self.submit_calls(calls, **job)
         return self.read(timeout)
 
     def errors(self):

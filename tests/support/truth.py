@@ -9,6 +9,7 @@ import sys
 import time
 
 import answers
+import truth_parts
 from sandbox import end
 
 DEPLOYMENT = "chat-prod"
@@ -17,7 +18,7 @@ DEPLOYMENT = "chat-prod"
 class Endpoint:
     """The stand-in, running in a sandbox. records() gives what it has written, by the directives' ids."""
 
-    def __init__(self, sandbox, address="127.0.0.1"):
+    def __init__(self, sandbox, address="127.0.0.1", more=()):
         self.path = sandbox.path / f"truth-{address}.jsonl"
         self.path.touch()
         self.log = (sandbox.path / f"endpoint-{address}.log").open("w+b")
@@ -35,6 +36,7 @@ class Endpoint:
                 sandbox.key,
                 "--truth",
                 self.path,
+                *more,
             ],
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -113,6 +115,23 @@ def request_id(event):
     return None
 
 
+def names_by_answer(records):
+    """Ids of exchanges by the request id that their answer states."""
+    return {
+        record["response_headers"]["x-request-id"]: record["id"]
+        for record in records
+        if "x-request-id" in record.get("response_headers", {})
+    }
+
+
+def name_of(slot, names):
+    """Which exchange two events are about: what the answer's header says, else what the request holds."""
+    stated = slot.get("Response", {}).get("headers", {}).get("x-request-id")
+    if stated in names:
+        return names[stated]
+    return request_id(slot["Request"]) if "Request" in slot else None
+
+
 class Differences(list):
     def equal(self, what, got, want):
         if got != want or type(got) is not type(want):
@@ -129,19 +148,13 @@ def path_of(record):
 
 
 def is_chat(record):
-    return record["method"] == "POST" and path_of(record).endswith("/chat/completions")
-
-
-def operation_of(record):
-    if is_chat(record):
-        return "ChatCompletions_Create" if "/deployments/" in record["target"] else "createChatCompletion"
-    return "Unknown"
+    return record.get("kind") == "chat"
 
 
 def deployment_of(record):
     """Azure classic names the deployment in the path, Azure v1 by the model."""
     if "/deployments/" in record["target"]:
-        return DEPLOYMENT
+        return record["target"].split("/deployments/")[1].split("/")[0]
     return record.get("model") if record["target"].startswith("/openai/v1/") else None
 
 
@@ -162,17 +175,18 @@ def compare_addresses(out, connection, record):
 def compare_common(out, event, record, client):
     out.equal("schema", event["schema"], "oaitap/1")
     out.equal("backend", event["backend"], record["host"])
-    out.equal("operation", event["operation"], operation_of(record))
-    if is_chat(record) and "stream" in record:
+    out.equal("operation", event["operation"], record["operation"])
+    if "stream" in record and record["operation"] != "Unknown":
         out.equal("stream", event["stream"], record["stream"])
-    if is_chat(record):
+    if record["operation"] != "Unknown":
         out.equal("deployment-id", event.get("deployment-id"), deployment_of(record))
     version = re.search(r"api-version=([^&]+)", record["target"])
     out.equal("api-version", event.get("api-version"), version.group(1) if version else None)
     out.equal("connection.sni", event["connection"].get("sni"), record["sni"])
     compare_addresses(out, event["connection"], record)
     out.equal("connection.role", event["connection"]["role"], "client")
-    out.equal("connection.protocol", event["connection"]["protocol"], "http/1.1")
+    out.equal("connection.protocol", event["connection"]["protocol"], record["protocol"])
+    out.equal("connection.stream-id", event["connection"].get("stream-id"), record.get("stream_id"))
     out.equal("attempt", event["attempt"], int(record["retry"] or 0))
     if client:
         out.equal("process.pid", event["process"]["pid"], client["pid"])
@@ -198,6 +212,9 @@ def compare_request(event, record, client=None):
             out.equal("messages", event["messages"], record["messages"])
         out.equal("tools", event.get("tools"), record.get("tools"))
         out.equal("parameters", event.get("parameters") or {}, record["parameters"])
+    elif "request_json" in record or "parts" in record:
+        out.equal("model", event.get("model"), record["model"])
+        truth_parts.compare_asked(out, event, record)
     return out
 
 
@@ -223,11 +240,14 @@ def compare_response(event, record, client=None):
         out.equal(f"headers.{name}", kept.get(name), sent.get(name))
     out.equal("headers.set-cookie", kept.get("set-cookie"), None)
     out.equal("modeltime", float(event["modeltime"]), float(sent["openai-processing-ms"]))
-    if "response_id" in record and record["response_complete"]:
+    out.equal("content-type", event.get("content-type"), record["response_content_type"])
+    if "choices_sha256" in record and record["response_complete"]:
         compare_answer(out, event, record)
+    elif "plain_sha256" in record and record["response_complete"]:
+        truth_parts.compare_answered(out, event, record)
     if not record["response_complete"]:
         out.equal("outcome", event["outcome"], "interrupted")
-    if "error" in record:
+    if isinstance(record.get("error"), dict):
         error = record["error"].get("error", record["error"])
         out.equal("error.message", event["error"].get("message"), error["message"])
         if "error" in record["error"]:
@@ -297,10 +317,11 @@ def compare_all(events, records, clients=()):
     """Events against records: exactly two an exchange and none more. A list of differences."""
     out = []
     clients = {client["id"]: client for client in clients}
+    names = names_by_answer(records)
     records = by_id(records)
     seen = set()
     for message_id, slot in pair(events).items():
-        name = request_id(slot["Request"]) if "Request" in slot else None
+        name = name_of(slot, names)
         if name not in records:
             out.append(f"events of no known exchange: {message_id} {sorted(slot)} id {name}")
             continue

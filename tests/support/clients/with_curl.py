@@ -26,6 +26,8 @@ def run(job, directives, folder):
             "60",
             "--data-binary",
             f"@{folder}/body{i}",
+            *{"1.1": ["--http1.1"], "2": ["--http2"], "default": []}[job.get("http", "1.1")],
+            *(["--compressed"] if job.get("compressed") else []),
         ]
         command += [
             "--output",
