@@ -14,6 +14,8 @@ import truth
 
 REPEAT = int(os.environ.get("OAITAP_REPEAT", "2"))
 TABLE = pytest.StashKey()
+PLAIN_PORT = "8080"  # of the endpoint, for proxies that take the TLS off
+OPERATIONS = pytest.StashKey()
 
 
 def pytest_collection_modifyitems(items):
@@ -25,19 +27,27 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     config.stash[TABLE] = {}
+    config.stash[OPERATIONS] = {}
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    """The table of test_fidelity: how many exchanges of each cell were right in every byte."""
-    table = config.stash[TABLE]
+def print_table(terminalreporter, first, width, table):
     if not table:
         return
     columns = list(dict.fromkeys(column for _, column in table))
     terminalreporter.section("exchanges whose two events equal the truth")
-    terminalreporter.write_line(f"{'client':<30}" + "".join(f"{column:>16}" for column in columns))
+    terminalreporter.write_line(f"{first:<{width}}" + "".join(f"{column:>16}" for column in columns))
     for row in dict.fromkeys(row for row, _ in table):
         cells = [table.get((row, column), "-") for column in columns]
-        terminalreporter.write_line(f"{row:<30}" + "".join(f"{cell:>16}" for cell in cells))
+        terminalreporter.write_line(f"{row:<{width}}" + "".join(f"{cell:>16}" for cell in cells))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The tables of test_fidelity and test_operations: how many exchanges of each cell were right in every byte."""
+    operations = {place: f"{right}/{of}" for place, (right, of) in config.stash[OPERATIONS].items()}
+    print_table(terminalreporter, "operation", 40, operations)
+    if not config.stash[TABLE]:
+        return
+    print_table(terminalreporter, "client", 30, config.stash[TABLE])
     terminalreporter.write_line("events that state both addresses: {stated} of {events}".format(**truth.addresses))
 
 
@@ -51,7 +61,7 @@ def sandbox():
 
 @pytest.fixture(scope="session")
 def endpoint(sandbox):
-    made = truth.Endpoint(sandbox)
+    made = truth.Endpoint(sandbox, more=("--plain-port", PLAIN_PORT))
     yield made
     code = made.close()
     assert code == 0, f"the endpoint ended with {code}: {made.messages()}"

@@ -436,6 +436,76 @@ ERRORS = {
             }
         },
     ),
+    "error-400-inner": (
+        400,
+        {},
+        {
+            "error": {
+                "code": "content_filter",
+                "message": "The response was filtered.",
+                "param": "prompt",
+                "type": None,
+                "inner_error": {
+                    "code": "ResponsibleAIPolicyViolation",
+                    "content_filter_results": severity("hate"),
+                },
+            }
+        },
+    ),
+    "error-400-responses-filter": (
+        400,
+        {},
+        {
+            "error": {
+                "message": "The prompt was filtered.",
+                "type": "invalid_request_error",
+                "param": "input",
+                "code": "content_filter",
+                "content_filters": [
+                    {
+                        "blocked": True,
+                        "source_type": "prompt",
+                        "content_filter_results": severity("violence"),
+                        "content_filter_offsets": {"start_offset": 0, "end_offset": 40, "check_offset": 0},
+                    }
+                ],
+            }
+        },
+    ),
+    "error-400-openai": (
+        400,
+        {},
+        {
+            "error": {
+                "message": "Unsupported value: 'temperature' does not support 7 with this model. 😀",
+                "type": "invalid_request_error",
+                "param": "temperature",
+                "code": None,
+            }
+        },
+    ),
+    "error-403-quota": (
+        403,
+        {"retry-after": "86400"},
+        {"statusCode": 403, "message": "Token quota is exceeded. Try again in 1 day."},
+    ),
+    "error-429-gateway": (
+        429,
+        {"retry-after": "10"},
+        {"statusCode": 429, "message": "Token limit is exceeded. Try again in 10 seconds."},
+    ),
+    "error-408": (
+        408,
+        {},
+        {"error": {"code": "Timeout", "message": "The operation was timeout.", "type": None, "param": None}},
+    ),
+    "error-413": (
+        413,
+        {},
+        {"error": {"message": "Maximum content size limit exceeded.", "type": "server_error", "code": None}},
+    ),
+    "error-503-html": (503, {}, "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>\n"),
+    "error-504-html": (504, {}, "<html><body>upstream request timeout</body></html>"),
     "error-500": (
         500,
         {},

@@ -14,6 +14,7 @@ import threading
 
 import answers
 import credentials
+import sandbox as sandboxes
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = HERE / "clients"

@@ -130,6 +130,7 @@ GET    /evals/{id}/runs                     getEvalRuns                  -      
 POST   /evals/{id}/runs                     createEvalRun                -                          object
 GET    /evals/{id}/runs/{id}                getEvalRun                   -                          object
 POST   /evals/{id}/runs/{id}                cancelEvalRun                -                          object
+POST   /evals/{id}/runs/{id}/cancel         cancelEvalRun                -                          object
 DELETE /evals/{id}/runs/{id}                deleteEvalRun                -                          object
 GET    /evals/{id}/runs/{id}/output_items   getEvalRunOutputItems        -                          object
 GET    /evals/{id}/runs/{id}/output_items/{id} getEvalRunOutputItem      -                          object

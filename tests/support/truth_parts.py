@@ -142,7 +142,7 @@ def compare_call(result, record):
     if result["error"]:
         out.append(f"client's error: {result['error']}")
     if result.get("sha256"):
-        want = (record.get("file") or {}).get("sha256") or record["response_body_sha256"]
+        want = record["response_body_sha256"]
         if result["sha256"] != want:
             out.append(f"bytes: client has {result['sha256']}, truth is {want}")
     value = result.get("value")

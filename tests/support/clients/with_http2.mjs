@@ -10,12 +10,15 @@ import { createInterface } from 'node:readline';
 const sessions = new Map();
 const say = (value) => process.stdout.write(JSON.stringify(value) + '\n');
 
-function sessionOf(origin) {
-  let session = sessions.get(origin);
+function sessionOf(origin, address) {
+  const key = `${origin} ${address}`;
+  let session = sessions.get(key);
   if (!session || session.closed || session.destroyed) {
-    session = connect(origin);
-    session.on('error', () => sessions.delete(origin));
-    sessions.set(origin, session);
+    const found = [{ address, family: 4 }];
+    const lookup = (_, options, done) => (options.all ? done(null, found) : done(null, address, 4));
+    session = connect(origin, address ? { lookup } : {});
+    session.on('error', () => sessions.delete(key));
+    sessions.set(key, session);
   }
   return session;
 }
@@ -23,7 +26,7 @@ function sessionOf(origin) {
 function exchange(job, directive) {
   const at = new URL(url(job));
   const data = Buffer.from(JSON.stringify(body(job, directive)));
-  const stream = sessionOf(at.origin).request({
+  const stream = sessionOf(at.origin, job.address).request({
     ':method': 'POST', ':path': at.pathname + at.search, 'content-length': data.length, ...headers(job),
   });
   const answer = new Answer();

@@ -8,8 +8,8 @@ import { API_VERSION, AZURE, eachJob, sha256 } from './common.mjs';
 
 const { default: OpenAI, AzureOpenAI, toFile } = createRequire(process.env.OAITAP_NODE + '/')('openai');
 
-function clientOf(job) {
-  const more = { maxRetries: job.max_retries ?? 0, timeout: 60_000 };
+function clientOf(job, defaultHeaders) {
+  const more = { defaultHeaders, maxRetries: job.max_retries ?? 0, timeout: 60_000 };
   const apiKey = job.credential.value;
   if (job.flavour === 'azure')
     return new AzureOpenAI({ endpoint: AZURE, apiVersion: job.api_version ?? API_VERSION, apiKey, ...more });
@@ -50,7 +50,7 @@ await eachJob(async (job, one) => {
   const out = { id: one.id, pid: process.pid, status: 200, error: null };
   try {
     let owner = null;
-    let call = clientOf(job).withOptions({ defaultHeaders: header });
+    let call = clientOf(job, header);
     for (const name of one.call.split('.')) [owner, call] = [call, call[camel(name)]];
     const args = await made(one.args ?? {});
     const given = [...(one.ids ?? [])];
