@@ -176,7 +176,7 @@ def compare_addresses(out, connection, record):
 
 def compare_common(out, event, record, client):
     out.equal("schema", event["schema"], "oaitap/1")
-    out.equal("backend", event["backend"], record["host"])
+    out.equal("backend", event["backend"], record["host"].removesuffix(":443"))
     out.equal("operation", event["operation"], record["operation"])
     if "stream" in record and record["operation"] != "Unknown":
         out.equal("stream", event["stream"], record["stream"])

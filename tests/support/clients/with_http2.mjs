@@ -65,4 +65,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   await Promise.all(Array.from({ length: job.together ?? 1 }, worker));
   say({ done: job.exchanges.length });
 }
-for (const session of sessions.values()) session.close();
+for (const session of sessions.values()) session.destroy();
+process.exit(0);
