@@ -35,7 +35,7 @@ class Brotli:
 
 class Zstd:
     def __init__(self):
-        self.coder = zstandard.ZstdCompressor(level=3).compressobj()
+        self.coder = zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
 
     def feed(self, data):
         return self.coder.compress(data) + self.coder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)

@@ -30,12 +30,14 @@ COMMANDS = {
     "openai-python-async": [*PYTHON, CLIENTS / "with_openai.py", "--async"],
     "sdk-python": [*PYTHON, CLIENTS / "with_sdk.py"],
     "sdk-node": [shutil.which("node") or "node", CLIENTS / "with_sdk.mjs"],
+    "realtime-python": [*PYTHON, CLIENTS / "with_realtime.py"],
+    "realtime-node": [shutil.which("node") or "node", CLIENTS / "with_realtime.mjs"],
     "http2-node": [shutil.which("node") or "node", CLIENTS / "with_http2.mjs"],
     "fetch": [shutil.which("node") or "node", CLIENTS / "with_fetch.mjs"],
     "openai-node": [shutil.which("node") or "node", CLIENTS / "with_openai.mjs"],
 }
 # Which process the events should name.
-COMM = {"curl": "curl", **dict.fromkeys(("fetch", "openai-node", "sdk-node", "http2-node"), "node")}
+COMM = {"curl": "curl", **dict.fromkeys(("fetch", "openai-node", "sdk-node", "http2-node", "realtime-node"), "node")}
 # Those that ask chats; the others take calls, or speak one protocol only.
 CHATS = ("curl", "urllib", "httpx", "openai-python", "openai-python-async", "fetch", "openai-node")
 

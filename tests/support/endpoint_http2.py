@@ -103,6 +103,11 @@ class Connection:
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         )
+        codes = h2.settings.SettingCodes
+        self.h2.local_settings = h2.settings.Settings(
+            client=False,
+            initial_values={codes.INITIAL_WINDOW_SIZE: WINDOW, codes.MAX_CONCURRENT_STREAMS: 256},
+        )
         self.streams = {}
         self.changed = asyncio.Event()
         self.gone = False
@@ -183,12 +188,6 @@ class Connection:
 
     async def run(self):
         try:
-            self.h2.update_settings(
-                {
-                    h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
-                    h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 256,
-                }
-            )
             self.h2.initiate_connection()
             self.h2.increment_flow_control_window(WINDOW)
             await self.flush()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint's WebSocket: a realtime session (realtime.py), once its handshake came."""
+"""The endpoint's WebSocket: a realtime session (realtime.py), from its handshake on."""
+
+import time
 
 
 async def serve(connection, request, record):
-    """Ends with the session. What the client's first flight brought behind its head goes to the session, too."""
+    """Ends with the session. What came behind the client's handshake goes to the session, too."""
     import realtime
 
     first = [bytes(connection.buffer)]
@@ -14,5 +16,7 @@ async def serve(connection, request, record):
             return data
         return await connection.reader.read(1 << 16)
 
-    record["protocol"] = "websocket"
+    record["times"]["request"] = time.time()
+    record["status"] = 101
     await realtime.serve(read, connection.write, request.target, request.headers, record)
+    record["response_complete"] = True

@@ -136,7 +136,8 @@ def compare_call(result, record):
         out.append(f"status: client says {result['status']}, truth is {record['status']}: {result.get('error')}")
         return out
     if record["status"] >= 400 or ("error" in record and record.get("stream")):
-        if not result["error"]:
+        # The error event of a response is an event like others to the SDKs.
+        if not result["error"] and (record["status"] >= 400 or "error" in record["error"]):
             out.append("client saw no error")
         return out
     if result["error"]:

@@ -30,7 +30,10 @@ def exchange(client, job, directive):
     except httpx.HTTPError as error:
         answer.out["error"] = f"{type(error).__name__}: {error}"
     if stop is None and "error" not in answer.out:
-        answer.raw(raw, job["stream"])
+        try:
+            answer.raw(raw, job["stream"])
+        except ValueError as error:
+            answer.out["error"] = f"not what was asked for: {error}"
     return answer.result(
         directive, status, body_sha256=common.sha256(raw), sent_sha256=common.sha256(data), read=len(raw), **more
     )
