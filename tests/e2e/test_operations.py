@@ -40,7 +40,19 @@ def judge(agent, endpoint, names, results, comm, table, column):
     for key, name in names.items():
         right, of = table.get((name, column), (0, 0))
         table[name, column] = (right + (key not in wrong), of + 1)
-    return [f"{names.get(line.split(':')[0], '?')} {line}" for line in lines]
+    return shortened(names, lines)
+
+
+def shortened(names, lines):
+    """The first differences of each exchange."""
+    of = {}
+    for line in lines:
+        of.setdefault(line.split(":")[0], []).append(line)
+    out = []
+    for key, own in of.items():
+        out += [f"{names.get(key, '?')} {line}" for line in own[:3]]
+        out += [f"  and {len(own) - 3} more"] if len(own) > 3 else []
+    return out
 
 
 @pytest.mark.parametrize("column, flavour", RUNS, ids=[f"{c}-{f}".replace(" ", "-") for c, f in RUNS])

@@ -367,6 +367,7 @@ def transcript(request):
         events.append((None, {"type": "transcript.text.done", **plain}))
         return Answer(events=events, done=True, facts=facts(plain, usage, [said]))
     if kind in ("text", "srt", "vtt"):
+        said = "".join(one for one in said if one.isprintable())
         if kind == "srt":
             said = f"1\n00:00:00,000 --> 00:00:02,000\n{said}\n"
         elif kind == "vtt":

@@ -211,7 +211,8 @@ def answer(request):
     if request.row.kind == "key":
         # Not in the record: it is a credential.
         value = key(request)
-        return Answer(value, facts=facts({}, secret_sha256=sha256(str(value.get("value")))))
+        secret = value["value"] if "value" in value else value["client_secret"]["value"]
+        return Answer(value, facts=facts({}, secret_sha256=sha256(secret)))
     value = value_of(request)
     etag = '"models-1"' if request.row.name == "listModels" else None
     return Answer(value, etag=etag, facts=facts(value))

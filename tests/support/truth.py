@@ -152,9 +152,12 @@ def is_chat(record):
 
 
 def deployment_of(record):
-    """Azure classic names the deployment in the path, Azure v1 by the model."""
+    """Azure classic names the deployment in the path, Azure v1 by the model, where a model is asked: that of a job or an
+    assistant is only named."""
     if "/deployments/" in record["target"]:
         return record["target"].split("/deployments/")[1].split("/")[0]
+    if record.get("kind") in ("object", "file", "key"):
+        return None
     return record.get("model") if record["target"].startswith("/openai/v1/") else None
 
 
