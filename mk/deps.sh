@@ -67,6 +67,9 @@ for group; do
 		program cargo cargo
 		program go golang-go
 		program setpriv util-linux
+		# Servers of HTTP/2 other than the tests' own.
+		program nginx nginx-light
+		program nghttpx nghttp2-proxy
 		# The fuzzers and the sanitizers of clang.
 		case $ID in
 		debian) package libclang-rt-14-dev ;;

@@ -48,7 +48,9 @@ def pytest_terminal_summary(terminalreporter, config):
     if not config.stash[TABLE]:
         return
     print_table(terminalreporter, "client", 30, config.stash[TABLE])
-    terminalreporter.write_line("events that state both addresses: {stated} of {events}".format(**truth.addresses))
+    terminalreporter.write_line(
+        "events that state both addresses: {stated} of {events}".format(**truth.addresses)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,9 @@ STREAMS = pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream
 def test_every_coding(exchange, name, stream):
     more, takes = CLIENTS[name]
     directives = [{"coding": coding, "answer_bytes": size} for coding in CODINGS for size in (40, 20_000)]
-    directives += [{"coding": coding, "answer_bytes": 9000, "framing": "chunked", "ragged": True} for coding in CODINGS]
+    directives += [
+        {"coding": coding, "answer_bytes": 9000, "framing": "chunked", "ragged": True} for coding in CODINGS
+    ]
     done = exchange(
         name, flavour="openai", stream=stream, exchanges=directives, extra=USAGE if stream else {}, **more
     )
@@ -50,7 +52,10 @@ def test_request_with_a_coding(exchange):
 
 
 def test_transfer_coding(exchange):
-    directives = [{"transfer": "gzip", "answer_bytes": 20_000}, {"trailers": {"x-check": "1"}, "framing": "chunked"}]
+    directives = [
+        {"transfer": "gzip", "answer_bytes": 20_000},
+        {"trailers": {"x-check": "1"}, "framing": "chunked"},
+    ]
     exchange("curl", flavour="openai", exchanges=directives, tr_encoding=True)
 
 
@@ -88,7 +93,10 @@ def test_not_the_coding_it_says(agent, sandbox, endpoint, texts, quiet):
     """A body that is no gzip at all: damage from its first byte on."""
     with drive.Client(sandbox, "curl") as client:
         (result,) = client.run(
-            texts, flavour="openai", exchanges=[{"coding": "gzip", "force": True, "corrupt": 0}], compressed=True
+            texts,
+            flavour="openai",
+            exchanges=[{"coding": "gzip", "force": True, "corrupt": 0}],
+            compressed=True,
         )
     records = truth.by_id(endpoint.take(1))
     told(by_name(agent.take(2), records)[result["id"]], records[result["id"]])

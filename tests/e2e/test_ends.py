@@ -13,8 +13,10 @@ import truth
 import truth_parts
 from sandbox import OPENAI
 
-CALLS = {name: {"call": method, "ids": ids, "args": args, "stream": args.get("stream", False)}
-         for name, method, ids, args, _ in calls.CALLS}
+CALLS = {
+    name: {"call": method, "ids": ids, "args": args, "stream": args.get("stream", False)}
+    for name, method, ids, args, _ in calls.CALLS
+}
 FILTERED = {"error-400-filter", "error-400-inner", "error-400-responses-filter"}
 
 
@@ -40,7 +42,13 @@ def run_calls(agent, sandbox, endpoint, todo, flavour, http2=False, **more):
 @pytest.mark.parametrize("http2", [False, True], ids=["1.1", "h2"])
 @pytest.mark.parametrize("flavour", ["openai", "azure"])
 def test_every_error(agent, sandbox, endpoint, quiet, flavour, http2):
-    names = ["createChatCompletion", "createChatCompletion streamed", "createResponse", "createImageEdit", "getResponse"]
+    names = [
+        "createChatCompletion",
+        "createChatCompletion streamed",
+        "createResponse",
+        "createImageEdit",
+        "getResponse",
+    ]
     todo = [
         {**CALLS[names[i % len(names)]], "directive": {"scenario": scenario}}
         for i, scenario in enumerate(list(answers.ERRORS) * 2)
@@ -56,12 +64,18 @@ def test_every_error(agent, sandbox, endpoint, quiet, flavour, http2):
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["1.1", "h2"])
-@pytest.mark.parametrize("name", ["createResponse streamed", "createChatCompletion streamed", "createRun streamed"])
+@pytest.mark.parametrize(
+    "name", ["createResponse streamed", "createChatCompletion streamed", "createRun streamed"]
+)
 def test_error_in_a_stream(agent, sandbox, endpoint, quiet, name, http2):
     directive = {"scenario": "stream-error", "answer_bytes": 3000}
-    ((slot, record, _),) = run_calls(agent, sandbox, endpoint, [{**CALLS[name], "directive": directive}], "openai", http2)
+    ((slot, record, _),) = run_calls(
+        agent, sandbox, endpoint, [{**CALLS[name], "directive": directive}], "openai", http2
+    )
     assert slot["Response"]["outcome"] == "stream-error"
-    assert slot["Response"]["error"]["message"] == (record["error"].get("error") or record["error"])["message"]
+    assert (
+        slot["Response"]["error"]["message"] == (record["error"].get("error") or record["error"])["message"]
+    )
 
 
 def text_so_far(slot, record):
@@ -71,7 +85,9 @@ def text_so_far(slot, record):
     return text
 
 
-@pytest.mark.parametrize("name, coding", [("httpx", None), ("httpx", "gzip"), ("httpx", "br"), ("http2-node", None)])
+@pytest.mark.parametrize(
+    "name, coding", [("httpx", None), ("httpx", "gzip"), ("httpx", "br"), ("http2-node", None)]
+)
 def test_client_leaves_a_stream(agent, sandbox, endpoint, texts, quiet, name, coding):
     directive = {"answer_bytes": 30_000, "pieces": 60, "delay_ms": 10, "cancel_after": 4000, "coding": coding}
     with drive.Client(sandbox, name) as client:
@@ -126,7 +142,12 @@ def test_answer_before_the_end_of_the_request(raw):
     """The rest of the request comes nevertheless, and the connection goes on."""
     head, body = early("read", 50_000)
     follow = drive.message("POST", "/v1/chat/completions", OPENAI, body=drive.chat_body())
-    steps = [drive.send(head + body[:20_000]), {"answers": 1}, drive.send(body[20_000:] + follow), {"answers": 1}]
+    steps = [
+        drive.send(head + body[:20_000]),
+        {"answers": 1},
+        drive.send(body[20_000:] + follow),
+        {"answers": 1},
+    ]
     _, events, records = raw(OPENAI, steps, exchanges=2)
     wrong = truth.compare_all(events, records)
     assert not wrong, "\n".join(wrong)
@@ -143,9 +164,14 @@ def test_answer_instead_of_the_rest_of_the_request(raw):
 
 def test_pipelined_operations(raw):
     """Different operations in one write; answers come in their order."""
-    asks = [("GET", "/v1/models", b""), ("POST", "/v1/embeddings", b'{"model":"e","input":["a","\xc3\xbc"]}'),
-            ("DELETE", "/v1/files/file-1", b""), ("POST", "/v1/chat/completions", drive.chat_body(stream=True)),
-            ("GET", "/v1/files/file-1/content", b""), ("POST", "/v1/responses", b'{"model":"m","input":"a","stream":true}')]
+    asks = [
+        ("GET", "/v1/models", b""),
+        ("POST", "/v1/embeddings", b'{"model":"e","input":["a","\xc3\xbc"]}'),
+        ("DELETE", "/v1/files/file-1", b""),
+        ("POST", "/v1/chat/completions", drive.chat_body(stream=True)),
+        ("GET", "/v1/files/file-1/content", b""),
+        ("POST", "/v1/responses", b'{"model":"m","input":"a","stream":true}'),
+    ]
     requests = b"".join(
         drive.message(method, path, OPENAI, {"X-Directive": json.dumps({"id": drive.new_id()})}, body)
         for method, path, body in asks

@@ -68,7 +68,9 @@ def test_streams_at_once(agent, sandbox, endpoint, texts, quiet):
     with drive.Client(sandbox, "http2-node") as client:
         memory = []
         for turn in range(ROUNDS):
-            directives = [{"answer_bytes": sizes[i % 4], "pieces": 5, "delay_ms": i % 3} for i in range(BATCH)]
+            directives = [
+                {"answer_bytes": sizes[i % 4], "pieces": 5, "delay_ms": i % 3} for i in range(BATCH)
+            ]
             results = client.run(
                 texts, flavour="openai", size=300, exchanges=directives, together=64, **total(turn % 2 == 1)
             )
@@ -96,7 +98,10 @@ def test_cancelled_streams(agent, sandbox, endpoint, texts, quiet):
             continue
         assert truth.compare_request(slot["Request"], record, result) == []
         response = slot["Response"]
-        assert response["outcome"] == "interrupted" and response["connection"]["stream-id"] == record["stream_id"]
+        assert (
+            response["outcome"] == "interrupted"
+            and response["connection"]["stream-id"] == record["stream_id"]
+        )
         assert result["read"] <= response["body-bytes"] <= record["response_body_len"]
     assert sum(not record["response_complete"] for record in records.values()) == 12
 
@@ -116,7 +121,10 @@ def test_connection_that_was_open_before(sandbox, endpoint, texts, agent_ready):
     records = truth.by_id(records)
     slots = {truth.request_id(slot["Request"]): slot for slot in truth.pair(events).values()}
     for result in results:
-        record, (request, response) = records[result["id"]], (slots[result["id"]][k] for k in ("Request", "Response"))
+        record, (request, response) = (
+            records[result["id"]],
+            (slots[result["id"]][k] for k in ("Request", "Response")),
+        )
         assert request["body-sha256"] == record["request_body_sha256"]
         assert response["body-sha256"] == record["response_body_sha256"]
         assert response["connection"]["stream-id"] == record["stream_id"]
@@ -169,7 +177,16 @@ def command_of(name, sandbox, folder):
         return ["nginx", "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf", "-g", "user root;"]
     back = f"--backend=127.0.0.1,{PLAIN_PORT};;proto=http/1.1"
     front = f"--frontend={PROXIES[name]},443"
-    return ["nghttpx", front, back, "--no-ocsp", "--workers=1", "--host-rewrite=no", sandbox.key, sandbox.cert]
+    return [
+        "nghttpx",
+        front,
+        back,
+        "--no-ocsp",
+        "--workers=1",
+        "--host-rewrite=no",
+        sandbox.key,
+        sandbox.cert,
+    ]
 
 
 @pytest.fixture(scope="module", params=list(PROXIES))
@@ -196,7 +213,9 @@ def proxy(request, sandbox, endpoint):
 
 
 @STREAMS
-@pytest.mark.parametrize("name, more", [("curl", {"http": "2", "compressed": True}), ("http2-node", {"together": 16})])
+@pytest.mark.parametrize(
+    "name, more", [("curl", {"http": "2", "compressed": True}), ("http2-node", {"together": 16})]
+)
 def test_other_servers(agent, sandbox, endpoint, texts, quiet, proxy, name, more, stream):
     directives = [{"answer_bytes": size} for size in (100, 3000, 300_000)] * 8
     with drive.Client(sandbox, name) as client:
@@ -206,7 +225,9 @@ def test_other_servers(agent, sandbox, endpoint, texts, quiet, proxy, name, more
     records = endpoint.take(len(results))
     events = agent.take(2 * len(results))
     by_id = truth.by_id(records)
-    streams = {truth.request_id(e): e["connection"].get("stream-id") for e in events if e["event-type"] == "Request"}
+    streams = {
+        truth.request_id(e): e["connection"].get("stream-id") for e in events if e["event-type"] == "Request"
+    }
     for result in results:
         # What the endpoint behind the proxy cannot know.
         known = {"protocol": "h2", "sni": sandboxes.OPENAI, "proxied": True}

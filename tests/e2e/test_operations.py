@@ -12,6 +12,7 @@ import calls
 import drive
 import truth
 import truth_parts
+from sandbox import OPENAI
 
 # Column of the table: (client, HTTP/2, hosts)
 CLIENTS = {
@@ -71,7 +72,10 @@ def test_sdk(agent, sandbox, endpoint, quiet, pytestconfig, column, flavour):
 def test_embeddings_have_another_name_in_later_versions(agent, sandbox, endpoint, quiet):
     args = {"model": "emb", "input": "a", "encoding_format": "float"}
     with drive.Client(sandbox, "sdk-python") as client:
-        for version, name in (("2024-10-21", "embeddings_create"), ("2025-04-01-preview", "Embeddings_Create")):
+        for version, name in (
+            ("2024-10-21", "embeddings_create"),
+            ("2025-04-01-preview", "Embeddings_Create"),
+        ):
             call = {"call": "embeddings.create", "args": args}
             results = client.run_calls([call], flavour="azure", api_version=version)
             (record,) = endpoint.take(1)
@@ -88,8 +92,18 @@ CURL = [
     ("createResponse", "POST", "/v1/responses", {"model": "m", "input": "Grüße 😀"}),
     ("createResponse streamed", "POST", "/v1/responses", {"model": "m", "input": "Grüße 😀", "stream": True}),
     ("createSpeech", "POST", "/v1/audio/speech", {"model": "t", "input": "a", "voice": "v"}),
-    ("createTranscription", "POST", "/v1/audio/transcriptions", [["model", "w"], ["file", "a.wav", 9000, "audio/wav"]]),
-    ("createFile", "POST", "/v1/files", [["purpose", "batch"], ["file", "ä b.jsonl", 150_000, "application/jsonl"]]),
+    (
+        "createTranscription",
+        "POST",
+        "/v1/audio/transcriptions",
+        [["model", "w"], ["file", "a.wav", 9000, "audio/wav"]],
+    ),
+    (
+        "createFile",
+        "POST",
+        "/v1/files",
+        [["purpose", "batch"], ["file", "ä b.jsonl", 150_000, "application/jsonl"]],
+    ),
     ("listFiles", "GET", "/v1/files", None),
     ("downloadFile", "GET", "/v1/files/file-1/content", None),
     ("deleteFile", "DELETE", "/v1/files/file-1", None),
@@ -102,7 +116,7 @@ CURL = [
 def test_curl(agent, sandbox, endpoint, quiet, pytestconfig, http):
     asks = []
     for _, method, path, body in CURL:
-        one = {"id": drive.new_id(), "method": method, "url": f"https://{drive.sandboxes.OPENAI}{path}"}
+        one = {"id": drive.new_id(), "method": method, "url": f"https://{OPENAI}{path}"}
         if isinstance(body, dict):
             one["data"] = base64.b64encode(json.dumps(body).encode()).decode()
         elif body:

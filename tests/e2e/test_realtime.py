@@ -18,7 +18,10 @@ OPENED = {"wait": "session.created"}
 
 
 def update(**members):
-    return [{"send": {"type": "session.update", "session": {"type": "realtime", **members}}}, {"wait": "session.updated"}]
+    return [
+        {"send": {"type": "session.update", "session": {"type": "realtime", **members}}},
+        {"wait": "session.updated"},
+    ]
 
 
 def say(**directive):
@@ -48,7 +51,11 @@ def audio_session():
         {"send": {"type": "input_audio_buffer.commit"}},
         *say(text="Das war zu hören.", audio_bytes=60_000, pieces=12),
         DONE,
-        *update(audio={"input": {"turn_detection": {"type": "server_vad"}, "transcription": {"model": "whisper-1"}}}),
+        *update(
+            audio={
+                "input": {"turn_detection": {"type": "server_vad"}, "transcription": {"model": "whisper-1"}}
+            }
+        ),
         {"audio": 2400, "times": 3},
         {"silence": True},
         DONE,
@@ -100,7 +107,9 @@ def compare(slots, handshake, record, flavour):
 def fits(slot, one):
     if one["kind"] == "response":
         return slot["Response"].get("response-id") == one["response_id"]
-    return one["item_id"] in set(truth_parts.strings(slot["Response"])) and "response-id" not in slot["Response"]
+    return (
+        one["item_id"] in set(truth_parts.strings(slot["Response"])) and "response-id" not in slot["Response"]
+    )
 
 
 def sums(value):
@@ -167,7 +176,10 @@ def test_audio(agent, sandbox, endpoint, quiet, name, deflate):
 @CLIENTS
 def test_azure_preview(agent, sandbox, endpoint, quiet, name):
     """The beta's names of events, the deployment in the query."""
-    beta = [{"send": {"type": "session.update", "session": {"modalities": ["text"]}}}, {"wait": "session.updated"}]
+    beta = [
+        {"send": {"type": "session.update", "session": {"modalities": ["text"]}}},
+        {"wait": "session.updated"},
+    ]
     steps = [OPENED, *beta, *say(text="Beta " * 30), DONE]
     handshake, _, record, _ = run(agent, sandbox, endpoint, name, steps, "azure")
     assert record["operation"] == "Realtime_Connect"
@@ -195,13 +207,19 @@ def test_client_cancels(agent, sandbox, endpoint, quiet, name):
 def test_interrupted(agent, sandbox, endpoint, quiet, name, who):
     """The connection ends in the middle of an answer: what was said so far is kept."""
     directive = {"cut": True} if who == "server" else {"hold": True}
-    steps = [OPENED, *update(output_modalities=["text"]), *say(text="bis hierher " * 50, pieces=30, **directive)]
+    steps = [
+        OPENED,
+        *update(output_modalities=["text"]),
+        *say(text="bis hierher " * 50, pieces=30, **directive),
+    ]
     steps += [{"wait": "response.output_text.delta", "times": 10}]
     steps += [{"wait": "response.done"}] if who == "server" else [{"leave": True}]
     with drive.Client(sandbox, name) as client:
         given = [{"id": drive.new_id(), "steps": steps}]
         credential = drive.credential("openai")
-        client.give({"flavour": "openai", "credential": credential, "model": "gpt-realtime", "exchanges": given})
+        client.give(
+            {"flavour": "openai", "credential": credential, "model": "gpt-realtime", "exchanges": given}
+        )
         client.read()
         (record,) = endpoint.take(1)
     slots = truth.pair(agent.take(4)).values()
@@ -216,7 +234,12 @@ def test_interrupted(agent, sandbox, endpoint, quiet, name, who):
 
 @CLIENTS
 def test_refused(agent, sandbox, endpoint, quiet, name):
-    steps = [OPENED, *update(output_modalities=["text"]), *say(error="rate_limit_exceeded"), {"wait": "error"}]
+    steps = [
+        OPENED,
+        *update(output_modalities=["text"]),
+        *say(error="rate_limit_exceeded"),
+        {"wait": "error"},
+    ]
     _, done, _, _ = run(agent, sandbox, endpoint, name, steps + [*say(text="danach"), DONE])
     (_, _, first), (_, _, second) = done
     assert first["outcome"] == "stream-error" and first["error"]["code"] == "rate_limit_exceeded"

@@ -11,7 +11,7 @@ def file(name, size=2000, kind="application/octet-stream"):
     return {"$file": {"name": name, "type": kind, "base64": base64.b64encode(data).decode()}}
 
 
-SAY = [{"role": "system", "content": "Kurz."}, {"role": "user", "content": "Grüße 😀 \"x\"\n"}]
+SAY = [{"role": "system", "content": "Kurz."}, {"role": "user", "content": 'Grüße 😀 "x"\n'}]
 TOOL = {"name": "weather", "description": "größe", "parameters": {"type": "object", "properties": {}}}
 CHAT_TOOLS = [{"type": "function", "function": TOOL}]
 TOOLS = [{"type": "function", **TOOL, "strict": False}]
@@ -28,7 +28,12 @@ ITEMS = [{"role": "user", "content": [{"type": "input_text", "text": "Grüße �
 TEXT3 = {"model": "text-embedding-3-small"}
 DRAW, DRAW_OLD = {"model": "gpt-image-1", "prompt": "ein Bär 🐻"}, {"model": "dall-e-3", "prompt": "ein Bär"}
 SPEAK = {"model": "tts-1", "voice": "alloy", "input": "Grüße 😀"}
-T, VS, CN, EV = {"thread_id": "thread_1"}, {"vector_store_id": "vs_1"}, {"container_id": "cntr_1"}, {"eval_id": "eval_1"}
+T, VS, CN, EV = (
+    {"thread_id": "thread_1"},
+    {"vector_store_id": "vs_1"},
+    {"container_id": "cntr_1"},
+    {"eval_id": "eval_1"},
+)
 ASSISTANT = {"assistant_id": "asst_1"}
 OUTPUTS = {"tool_outputs": [{"tool_call_id": "call_1", "output": "12 °C"}]}
 META = {"metadata": {"größe": "klein"}}
@@ -44,8 +49,20 @@ ITEM = {"type": "message", "role": "user", "content": "Grüße 😀"}
 
 CALLS = [
     ("createChatCompletion", "chat.completions.create", [], CHAT, "oav"),
-    ("createChatCompletion streamed", "chat.completions.create", [], {**CHAT, **STREAM, "stream_options": USAGE}, "oav"),
-    ("createChatCompletion tools", "chat.completions.create", [], {**CHAT, "tools": CHAT_TOOLS, "n": 2}, "oav"),
+    (
+        "createChatCompletion streamed",
+        "chat.completions.create",
+        [],
+        {**CHAT, **STREAM, "stream_options": USAGE},
+        "oav",
+    ),
+    (
+        "createChatCompletion tools",
+        "chat.completions.create",
+        [],
+        {**CHAT, "tools": CHAT_TOOLS, "n": 2},
+        "oav",
+    ),
     (
         "createChatCompletion tools streamed",
         "chat.completions.create",
@@ -59,7 +76,13 @@ CALLS = [
     ("deleteChatCompletion", "chat.completions.delete", ["chatcmpl-1"], {}, "ov"),
     ("getChatCompletionMessages", "chat.completions.messages.list", ["chatcmpl-1"], {}, "ov"),
     ("createCompletion", "completions.create", [], {**OLD, "prompt": "Grüße 😀", "max_tokens": 50}, "oav"),
-    ("createCompletion several", "completions.create", [], {**OLD, "prompt": ["eins", "zwei"], "n": 2}, "oav"),
+    (
+        "createCompletion several",
+        "completions.create",
+        [],
+        {**OLD, "prompt": ["eins", "zwei"], "n": 2},
+        "oav",
+    ),
     ("createCompletion tokens", "completions.create", [], {**OLD, "prompt": [1, 2, 3]}, "oav"),
     (
         "createCompletion streamed",
@@ -68,9 +91,21 @@ CALLS = [
         {**OLD, "prompt": ["a", "b"], **STREAM, "stream_options": USAGE},
         "oav",
     ),
-    ("createEmbedding", "embeddings.create", [], {**TEXT3, "input": "Grüße 😀", "encoding_format": "float"}, "oav"),
+    (
+        "createEmbedding",
+        "embeddings.create",
+        [],
+        {**TEXT3, "input": "Grüße 😀", "encoding_format": "float"},
+        "oav",
+    ),
     ("createEmbedding base64", "embeddings.create", [], {**TEXT3, "input": ["a", "ü"]}, "oav"),
-    ("createEmbedding tokens", "embeddings.create", [], {**TEXT3, "input": [[1, 2], [3]], "encoding_format": "float"}, "oav"),
+    (
+        "createEmbedding tokens",
+        "embeddings.create",
+        [],
+        {**TEXT3, "input": [[1, 2], [3]], "encoding_format": "float"},
+        "oav",
+    ),
     ("createResponse", "responses.create", [], {**ASK, "instructions": "Kurz.", **META}, "oav"),
     ("createResponse items", "responses.create", [], {**GPT, "input": ITEMS, "tools": TOOLS}, "oav"),
     ("createResponse streamed", "responses.create", [], {**ASK, **STREAM}, "oav"),
@@ -100,24 +135,71 @@ CALLS = [
     ("createImage by address", "images.generate", [], DRAW_OLD, "oav"),
     ("createImage streamed", "images.generate", [], {**DRAW, **STREAM, "partial_images": 2}, "oav"),
     ("createImageEdit", "images.edit", [], {**DRAW, "image": [PICTURE, MASK], "mask": MASK}, "oav"),
-    ("createImageEdit streamed", "images.edit", [], {**DRAW, "image": PICTURE, **STREAM, "partial_images": 1}, "oav"),
-    ("createImageVariation", "images.create_variation", [], {"image": PICTURE, "model": "dall-e-2", "n": 2}, "ov"),
+    (
+        "createImageEdit streamed",
+        "images.edit",
+        [],
+        {**DRAW, "image": PICTURE, **STREAM, "partial_images": 1},
+        "oav",
+    ),
+    (
+        "createImageVariation",
+        "images.create_variation",
+        [],
+        {"image": PICTURE, "model": "dall-e-2", "n": 2},
+        "ov",
+    ),
     ("createSpeech", "audio.speech.create", [], SPEAK, "oav"),
     ("createSpeech wav", "audio.speech.create", [], {**SPEAK, "response_format": "wav", "speed": 1.5}, "oav"),
     ("createSpeech streamed", "audio.speech.create", [], {**SPEAK, "stream_format": "sse"}, "oav"),
-    ("createTranscription", "audio.transcriptions.create", [], {**HEAR, "file": SOUND, "prompt": "Grüße"}, "oav"),
+    (
+        "createTranscription",
+        "audio.transcriptions.create",
+        [],
+        {**HEAR, "file": SOUND, "prompt": "Grüße"},
+        "oav",
+    ),
     (
         "createTranscription verbose",
         "audio.transcriptions.create",
         [],
-        {**WHISPER, "file": SOUND, "response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]},
+        {
+            **WHISPER,
+            "file": SOUND,
+            "response_format": "verbose_json",
+            "timestamp_granularities": ["word", "segment"],
+        },
         "oav",
     ),
-    ("createTranscription text", "audio.transcriptions.create", [], {**HEAR, "file": SOUND, "response_format": "text"}, "oav"),
-    ("createTranscription srt", "audio.transcriptions.create", [], {**WHISPER, "file": SOUND, "response_format": "srt"}, "oav"),
-    ("createTranscription streamed", "audio.transcriptions.create", [], {**HEAR, "file": SOUND, **STREAM}, "oav"),
+    (
+        "createTranscription text",
+        "audio.transcriptions.create",
+        [],
+        {**HEAR, "file": SOUND, "response_format": "text"},
+        "oav",
+    ),
+    (
+        "createTranscription srt",
+        "audio.transcriptions.create",
+        [],
+        {**WHISPER, "file": SOUND, "response_format": "srt"},
+        "oav",
+    ),
+    (
+        "createTranscription streamed",
+        "audio.transcriptions.create",
+        [],
+        {**HEAR, "file": SOUND, **STREAM},
+        "oav",
+    ),
     ("createTranslation", "audio.translations.create", [], {**WHISPER, "file": SOUND}, "oav"),
-    ("createTranslation text", "audio.translations.create", [], {**WHISPER, "file": SOUND, "response_format": "text"}, "oav"),
+    (
+        "createTranslation text",
+        "audio.translations.create",
+        [],
+        {**WHISPER, "file": SOUND, "response_format": "text"},
+        "oav",
+    ),
     ("createModeration", "moderations.create", [], {"input": ["Grüße", "😀"]}, "ov"),
     ("createFile", "files.create", [], {"file": LINES, "purpose": "batch"}, "oav"),
     ("listFiles", "files.list", [], {"purpose": "batch"}, "oav"),
@@ -158,14 +240,32 @@ CALLS = [
     ("createVectorStoreFile", "vector_stores.files.create", ["vs_1"], {"file_id": "file-1"}, "oav"),
     ("listVectorStoreFiles", "vector_stores.files.list", ["vs_1"], {}, "oav"),
     ("getVectorStoreFile", "vector_stores.files.retrieve", ["file-1"], VS, "oav"),
-    ("updateVectorStoreFileAttributes", "vector_stores.files.update", ["file-1"], {**VS, "attributes": {"a": 1}}, "ov"),
+    (
+        "updateVectorStoreFileAttributes",
+        "vector_stores.files.update",
+        ["file-1"],
+        {**VS, "attributes": {"a": 1}},
+        "ov",
+    ),
     ("deleteVectorStoreFile", "vector_stores.files.delete", ["file-1"], VS, "oav"),
     ("retrieveVectorStoreFileContent", "vector_stores.files.content", ["file-1"], VS, "ov"),
-    ("createVectorStoreFileBatch", "vector_stores.file_batches.create", ["vs_1"], {"file_ids": ["file-1"]}, "oav"),
+    (
+        "createVectorStoreFileBatch",
+        "vector_stores.file_batches.create",
+        ["vs_1"],
+        {"file_ids": ["file-1"]},
+        "oav",
+    ),
     ("getVectorStoreFileBatch", "vector_stores.file_batches.retrieve", ["vsfb_1"], VS, "oav"),
     ("cancelVectorStoreFileBatch", "vector_stores.file_batches.cancel", ["vsfb_1"], VS, "oav"),
     ("listFilesInVectorStoreBatch", "vector_stores.file_batches.list_files", ["vsfb_1"], VS, "oav"),
-    ("createAssistant", "beta.assistants.create", [], {**GPT, "instructions": "Sei kurz.", "tools": CHAT_TOOLS}, "oav"),
+    (
+        "createAssistant",
+        "beta.assistants.create",
+        [],
+        {**GPT, "instructions": "Sei kurz.", "tools": CHAT_TOOLS},
+        "oav",
+    ),
     ("listAssistants", "beta.assistants.list", [], {}, "oav"),
     ("getAssistant", "beta.assistants.retrieve", ["asst_1"], {}, "oav"),
     ("modifyAssistant", "beta.assistants.update", ["asst_1"], {"instructions": "Grüße"}, "oav"),
@@ -174,7 +274,13 @@ CALLS = [
     ("getThread", "beta.threads.retrieve", ["thread_1"], {}, "oav"),
     ("modifyThread", "beta.threads.update", ["thread_1"], META, "oav"),
     ("deleteThread", "beta.threads.delete", ["thread_1"], {}, "oav"),
-    ("createThreadAndRun", "beta.threads.create_and_run", [], {**ASSISTANT, "thread": {"messages": SAY[1:]}}, "oav"),
+    (
+        "createThreadAndRun",
+        "beta.threads.create_and_run",
+        [],
+        {**ASSISTANT, "thread": {"messages": SAY[1:]}},
+        "oav",
+    ),
     ("createThreadAndRun streamed", "beta.threads.create_and_run", [], {**ASSISTANT, **STREAM}, "oav"),
     ("createMessage", "beta.threads.messages.create", ["thread_1"], SAY[1], "oav"),
     ("listMessages", "beta.threads.messages.list", ["thread_1"], {}, "oav"),
@@ -188,7 +294,13 @@ CALLS = [
     ("modifyRun", "beta.threads.runs.update", ["run_1"], {**T, **META}, "oav"),
     ("cancelRun", "beta.threads.runs.cancel", ["run_1"], T, "oav"),
     ("submitToolOuputsToRun", "beta.threads.runs.submit_tool_outputs", ["run_1"], {**T, **OUTPUTS}, "oav"),
-    ("submitToolOuputsToRun streamed", "beta.threads.runs.submit_tool_outputs", ["run_1"], {**T, **OUTPUTS, **STREAM}, "oav"),
+    (
+        "submitToolOuputsToRun streamed",
+        "beta.threads.runs.submit_tool_outputs",
+        ["run_1"],
+        {**T, **OUTPUTS, **STREAM},
+        "oav",
+    ),
     ("listRunSteps", "beta.threads.runs.steps.list", ["run_1"], T, "oav"),
     ("getRunStep", "beta.threads.runs.steps.retrieve", ["step_1"], {**T, "run_id": "run_1"}, "oav"),
     (
@@ -199,7 +311,13 @@ CALLS = [
         "ov",
     ),
     ("create-realtime-session", "beta.realtime.sessions.create", [], {"model": "gpt-realtime"}, "oav"),
-    ("create-realtime-transcription-session", "beta.realtime.transcription_sessions.create", [], {"include": ["a"]}, "oav"),
+    (
+        "create-realtime-transcription-session",
+        "beta.realtime.transcription_sessions.create",
+        [],
+        {"include": ["a"]},
+        "oav",
+    ),
     ("createVideo", "videos.create", [], {"prompt": "ein Bär", "model": "sora-2", "seconds": "4"}, "ov"),
     ("ListVideos", "videos.list", [], {}, "ov"),
     ("GetVideo", "videos.retrieve", ["video_1"], {}, "ov"),

@@ -97,9 +97,7 @@ def accepted(coding, header_value):
         name, _, rest = part.strip().partition(";")
         quality = re.search(r"q=([0-9.]+)", rest)
         takes[name.strip().lower()] = float(quality.group(1)) if quality else 1.0
-    return all(
-        takes.get(name.replace("raw-", ""), takes.get("*", 0.0)) > 0.0 for name in names(coding)
-    )
+    return all(takes.get(name.replace("raw-", ""), takes.get("*", 0.0)) > 0.0 for name in names(coding))
 
 
 def decode(coding, data):

@@ -14,7 +14,6 @@ import threading
 
 import answers
 import credentials
-import sandbox as sandboxes
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = HERE / "clients"
@@ -37,7 +36,10 @@ COMMANDS = {
     "openai-node": [shutil.which("node") or "node", CLIENTS / "with_openai.mjs"],
 }
 # Which process the events should name.
-COMM = {"curl": "curl", **dict.fromkeys(("fetch", "openai-node", "sdk-node", "http2-node", "realtime-node"), "node")}
+COMM = {
+    "curl": "curl",
+    **dict.fromkeys(("fetch", "openai-node", "sdk-node", "http2-node", "realtime-node"), "node"),
+}
 # Those that ask chats; the others take calls, or speak one protocol only.
 CHATS = ("curl", "urllib", "httpx", "openai-python", "openai-python-async", "fetch", "openai-node")
 

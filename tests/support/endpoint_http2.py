@@ -71,7 +71,7 @@ class Stream:
         await self.connection.flush()
 
     async def cut(self, how):
-        """"rst" ends the stream, the others the connection."""
+        """ "rst" ends the stream, the others the connection."""
         if how == "rst":
             self.connection.h2.reset_stream(self.number, h2.errors.ErrorCodes.INTERNAL_ERROR)
             await self.connection.flush()

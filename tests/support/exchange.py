@@ -244,8 +244,10 @@ class Exchange:
             request.azure_classic() and request.deployment and "api-version" not in request.query
         ):
             answer = operations.answer(request)
-        if answer is None and request.path.startswith(("/v1/", "/openai/")) and (
-            request.method in ("DELETE", "OPTIONS")
+        if (
+            answer is None
+            and request.path.startswith(("/v1/", "/openai/"))
+            and (request.method in ("DELETE", "OPTIONS"))
         ):
             await self.head(204, headers, "none")
             await self.end()

@@ -3,6 +3,7 @@
 
 import random
 
+
 async def hostile_raw(exchange, raw, keep=False):
     """Bytes as they are, then the end of the connection."""
     exchange.record["raw_answer_bytes"] = len(raw)

@@ -54,7 +54,12 @@ def usage_of(request, out_size, new_names=True):
 
 def facts(plain, usage=None, texts=(), **more):
     """plain: the answer as JSON, also of a stream: what its events add up to."""
-    out = {"usage": usage, "tokens": tokens(usage), "plain_sha256": {}, "texts": [sha256(one) for one in texts]}
+    out = {
+        "usage": usage,
+        "tokens": tokens(usage),
+        "plain_sha256": {},
+        "texts": [sha256(one) for one in texts],
+    }
     if isinstance(plain, dict):
         out["plain_sha256"] = {key: sha256(answers.canonical(value)) for key, value in plain.items()}
         if len(answers.canonical(plain)) < 100_000:
@@ -146,7 +151,12 @@ def embedding(request):
             vector = base64.b64encode(struct.pack(f"<{size}f", *vector)).decode()
         data.append({"object": "embedding", "index": i, "embedding": vector})
     usage = {"prompt_tokens": max(1, len(request.body) // 4), "total_tokens": max(1, len(request.body) // 4)}
-    plain = {"object": "list", "data": data, "model": model_of(request, "text-embedding-3-small"), "usage": usage}
+    plain = {
+        "object": "list",
+        "data": data,
+        "model": model_of(request, "text-embedding-3-small"),
+        "usage": usage,
+    }
     return Answer(plain, facts=facts(plain, usage))
 
 
@@ -258,13 +268,14 @@ class Response:
     def stream(self):
         rng = random.Random(f"response {self.seed}")
         beginning = {**self.body, "status": "in_progress"}
-        out = [("response.created", {"response": beginning}), ("response.in_progress", {"response": beginning})]
+        out = [
+            ("response.created", {"response": beginning}),
+            ("response.in_progress", {"response": beginning}),
+        ]
         for i, item in enumerate(self.items()):
             out += self.item_events(i, item, rng)
         out.append(("response.completed", {"response": self.plain()}))
-        return [
-            (name, {"type": name, "sequence_number": i, **value}) for i, (name, value) in enumerate(out)
-        ]
+        return [(name, {"type": name, "sequence_number": i, **value}) for i, (name, value) in enumerate(out)]
 
 
 def response(request):
@@ -287,7 +298,12 @@ def response(request):
     plain = made.plain()
     known = facts(plain, plain["usage"], [made.text] if plain["output"] and not made.tools else [])
     if body.get("stream") or request.query.get("stream") == "true":
-        error = {"type": "error", "code": "server_error", "message": "The server had an error.", "param": None}
+        error = {
+            "type": "error",
+            "code": "server_error",
+            "message": "The server had an error.",
+            "param": None,
+        }
         return Answer(
             events=made.stream(), facts=known, error_event=("error", {**error, "sequence_number": 9})
         )
@@ -305,7 +321,9 @@ def image(request):
     pictures = [base64.b64encode(picture(f"{seed} {i}", size)).decode() for i in range(count)]
     old = not str(body.get("model", "gpt-image")).startswith("gpt-image")
     if old and body.get("response_format") != "b64_json":
-        data = [{"revised_prompt": "In short", "url": f"https://files.example/{sha256(one)}"} for one in pictures]
+        data = [
+            {"revised_prompt": "In short", "url": f"https://files.example/{sha256(one)}"} for one in pictures
+        ]
     else:
         data = [{"b64_json": one} for one in pictures]
     usage = usage_of(request, size) if not old else None
@@ -323,7 +341,13 @@ def image(request):
     for i in range(int(body.get("partial_images") or 0)):
         name = f"{kind}.partial_image"
         part = base64.b64encode(picture(f"{seed} part {i}", size)).decode()
-        made = {"type": name, "b64_json": part, "created_at": 1_740_000_000, **about, "partial_image_index": i}
+        made = {
+            "type": name,
+            "b64_json": part,
+            "created_at": 1_740_000_000,
+            **about,
+            "partial_image_index": i,
+        }
         events.append((name, made))
     name = f"{kind}.completed"
     last = {"type": name, "b64_json": pictures[0], "created_at": 1_740_000_000, **about, "usage": usage}
@@ -335,7 +359,13 @@ def speech(request):
     body = request.json
     size = request.options.get("answer_bytes", 20_000)
     sound = random.Random(f"sound {seed_of(request)}").randbytes(size)
-    kinds = {"wav": "audio/wav", "opus": "audio/opus", "pcm": "audio/pcm", "flac": "audio/flac", "aac": "audio/aac"}
+    kinds = {
+        "wav": "audio/wav",
+        "opus": "audio/opus",
+        "pcm": "audio/pcm",
+        "flac": "audio/flac",
+        "aac": "audio/aac",
+    }
     if body.get("stream_format") == "sse":
         usage = usage_of(request, size)
         del usage["input_tokens_details"], usage["output_tokens_details"]

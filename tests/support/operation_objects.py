@@ -14,8 +14,16 @@ CREATED = 1_740_000_000
 
 # Segment of the path: (object name, prefix of its ids, members).
 KINDS = {
-    "files": ("file", "file-", {"bytes": 140, "filename": "größe.jsonl", "purpose": "batch", "status": "processed"}),
-    "uploads": ("upload", "upload_", {"bytes": 4000, "filename": "a.jsonl", "purpose": "batch", "status": "pending"}),
+    "files": (
+        "file",
+        "file-",
+        {"bytes": 140, "filename": "größe.jsonl", "purpose": "batch", "status": "processed"},
+    ),
+    "uploads": (
+        "upload",
+        "upload_",
+        {"bytes": 4000, "filename": "a.jsonl", "purpose": "batch", "status": "pending"},
+    ),
     "parts": ("upload.part", "part_", {"upload_id": "upload_1"}),
     "batches": (
         "batch",
@@ -45,17 +53,42 @@ KINDS = {
             "error": None,
         },
     ),
-    "events": ("fine_tuning.job.event", "ftevent-", {"level": "info", "message": "Step 10: loss=0.1", "type": "message"}),
-    "checkpoints": ("fine_tuning.job.checkpoint", "ftckpt_", {"step_number": 10, "metrics": {"train_loss": 0.125}}),
+    "events": (
+        "fine_tuning.job.event",
+        "ftevent-",
+        {"level": "info", "message": "Step 10: loss=0.1", "type": "message"},
+    ),
+    "checkpoints": (
+        "fine_tuning.job.checkpoint",
+        "ftckpt_",
+        {"step_number": 10, "metrics": {"train_loss": 0.125}},
+    ),
     "models": ("model", "", {"owned_by": "system"}),
     "vector_stores": (
         "vector_store",
         "vs_",
-        {"name": "Lager", "usage_bytes": 0, "status": "completed", "file_counts": {"total": 0, "completed": 0}},
+        {
+            "name": "Lager",
+            "usage_bytes": 0,
+            "status": "completed",
+            "file_counts": {"total": 0, "completed": 0},
+        },
     ),
-    "file_batches": ("vector_store.file_batch", "vsfb_", {"status": "in_progress", "file_counts": {"total": 1}}),
-    "vs_files": ("vector_store.file", "file-", {"usage_bytes": 123, "status": "completed", "last_error": None}),
-    "assistants": ("assistant", "asst_", {"name": "Hilfe", "model": "gpt-4o", "instructions": "Sei kurz.", "tools": []}),
+    "file_batches": (
+        "vector_store.file_batch",
+        "vsfb_",
+        {"status": "in_progress", "file_counts": {"total": 1}},
+    ),
+    "vs_files": (
+        "vector_store.file",
+        "file-",
+        {"usage_bytes": 123, "status": "completed", "last_error": None},
+    ),
+    "assistants": (
+        "assistant",
+        "asst_",
+        {"name": "Hilfe", "model": "gpt-4o", "instructions": "Sei kurz.", "tools": []},
+    ),
     "threads": ("thread", "thread_", {"metadata": {}, "tool_resources": {}}),
     "messages": (
         "thread.message",
@@ -67,7 +100,11 @@ KINDS = {
             "run_id": None,
         },
     ),
-    "runs": ("thread.run", "run_", {"assistant_id": "asst_1", "status": "queued", "model": "gpt-4o", "usage": None}),
+    "runs": (
+        "thread.run",
+        "run_",
+        {"assistant_id": "asst_1", "status": "queued", "model": "gpt-4o", "usage": None},
+    ),
     "steps": ("thread.run.step", "step_", {"type": "message_creation", "status": "completed", "usage": None}),
     "conversations": ("conversation", "conv_", {"metadata": {}}),
     "items": (
@@ -81,11 +118,23 @@ KINDS = {
         },
     ),
     "containers": ("container", "cntr_", {"name": "Kiste", "status": "running", "last_active_at": CREATED}),
-    "container_files": ("container.file", "cfile_", {"path": "/mnt/data/a.txt", "bytes": 7, "source": "user"}),
-    "evals": ("eval", "eval_", {"name": "Probe", "testing_criteria": [], "data_source_config": {"type": "custom"}}),
+    "container_files": (
+        "container.file",
+        "cfile_",
+        {"path": "/mnt/data/a.txt", "bytes": 7, "source": "user"},
+    ),
+    "evals": (
+        "eval",
+        "eval_",
+        {"name": "Probe", "testing_criteria": [], "data_source_config": {"type": "custom"}},
+    ),
     "eval_runs": ("eval.run", "evalrun_", {"status": "queued", "name": "Lauf", "model": "gpt-4o"}),
     "output_items": ("eval.run.output_item", "outputitem_", {"status": "pass", "datasource_item_id": 1}),
-    "videos": ("video", "video_", {"model": "sora-2", "status": "queued", "progress": 0, "seconds": "4", "size": "720x1280"}),
+    "videos": (
+        "video",
+        "video_",
+        {"model": "sora-2", "status": "queued", "progress": 0, "seconds": "4", "size": "720x1280"},
+    ),
     "completions": (
         "chat.completion",
         "chatcmpl-",
@@ -145,7 +194,13 @@ def listing(kind, request):
     if kind == "models":
         return answers.models()
     data = [thing(kind, f"{KINDS[kind][1]}{i}", request) for i in range(3)]
-    return {"object": "list", "data": data, "first_id": data[0]["id"], "last_id": data[-1]["id"], "has_more": False}
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"],
+        "last_id": data[-1]["id"],
+        "has_more": False,
+    }
 
 
 def moderation(request):
@@ -153,7 +208,11 @@ def moderation(request):
     scores = {name: 0.0001 for name in ("hate", "violence", "self-harm", "sexual/minors")}
     one = {"flagged": False, "categories": {name: False for name in scores}, "category_scores": scores}
     count = len(given) if isinstance(given, list) else 1
-    return {"id": "modr-" + sha256(seed_of(request))[:20], "model": "omni-moderation-latest", "results": [one] * count}
+    return {
+        "id": "modr-" + sha256(seed_of(request))[:20],
+        "model": "omni-moderation-latest",
+        "results": [one] * count,
+    }
 
 
 def key(request):
@@ -194,12 +253,21 @@ def value_of(request):
         return {**page, "data": [found], "has_more": False, "next_page": None}
     if last == "content":
         data = [{"type": "text", "text": "Grüße 😀"}]
-        return {"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None}
+        return {
+            "object": "vector_store.file_content.page",
+            "data": data,
+            "has_more": False,
+            "next_page": None,
+        }
     if request.method == "POST" and names[-1] == "items" and not last.startswith("{"):
         return listing(kind, request)
     if request.method in ("GET", "HEAD") and not last.startswith("{"):
         return listing(kind, request)
-    return thing(kind, identity if last.startswith("{") or last in ("cancel", "complete", "pause", "resume") else None, request)
+    return thing(
+        kind,
+        identity if last.startswith("{") or last in ("cancel", "complete", "pause", "resume") else None,
+        request,
+    )
 
 
 def answer(request):
@@ -207,7 +275,9 @@ def answer(request):
         return None
     if request.row.kind == "file":
         data, kind = content(request)
-        return Answer(data=data, type=kind, facts=facts({}, file={"bytes": len(data), "sha256": sha256(data)}))
+        return Answer(
+            data=data, type=kind, facts=facts({}, file={"bytes": len(data), "sha256": sha256(data)})
+        )
     if request.row.kind == "key":
         # Not in the record: it is a credential.
         value = key(request)

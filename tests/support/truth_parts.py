@@ -114,8 +114,14 @@ def compare_answered(out, event, record):
             if record["plain"].get(key) is not None:
                 out.append(f"answered: {key}: event does not say it")
         elif answers.sha256(answers.canonical(plain(got[key]))) != plain_sha256(record, key, want):
-            out.append(f"answered: {key}: event says {got[key]!r:.200}, truth is {record['plain'].get(key)!r:.200}")
-    said = {answers.sha256(one) for one in strings(event)} if record["texts"] or "secret_sha256" in record else set()
+            out.append(
+                f"answered: {key}: event says {got[key]!r:.200}, truth is {record['plain'].get(key)!r:.200}"
+            )
+    said = (
+        {answers.sha256(one) for one in strings(event)}
+        if record["texts"] or "secret_sha256" in record
+        else set()
+    )
     if record.get("secret_sha256") in said:
         out.append("a credential stands in the event")
     for text in record["texts"]:
@@ -135,7 +141,9 @@ def compare_call(result, record):
     """What an SDK's user got against the record. A list of differences."""
     out = []
     if result["status"] != record["status"]:
-        out.append(f"status: client says {result['status']}, truth is {record['status']}: {result.get('error')}")
+        out.append(
+            f"status: client says {result['status']}, truth is {record['status']}: {result.get('error')}"
+        )
         return out
     if record["status"] >= 400 or ("error" in record and record.get("stream")):
         # The error event of a response is an event like others to the SDKs.

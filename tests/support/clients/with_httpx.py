@@ -35,7 +35,12 @@ def exchange(client, job, directive):
         except ValueError as error:
             answer.out["error"] = f"not what was asked for: {error}"
     return answer.result(
-        directive, status, body_sha256=common.sha256(raw), sent_sha256=common.sha256(data), read=len(raw), **more
+        directive,
+        status,
+        body_sha256=common.sha256(raw),
+        sent_sha256=common.sha256(data),
+        read=len(raw),
+        **more,
     )
 
 
