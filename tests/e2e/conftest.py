@@ -122,6 +122,31 @@ def exchange(agent, sandbox, endpoint, texts, quiet):
     return run
 
 
+@pytest.fixture(scope="module")
+def clients(sandbox, agent):
+    """clients("httpx"): a client that serves all tests of a module, so that programs start but once."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = drive.Client(sandbox, name)
+        return made[name]
+
+    yield get
+    for name, client in made.items():
+        assert client.close() == 0, f"{name} ended with {client.process.returncode}"
+
+
+@pytest.fixture
+def shared(agent, endpoint, texts, quiet, clients):
+    """As exchange, with the clients that all tests of a module share."""
+
+    def run(name, **job):
+        return check(agent, endpoint, clients(name).run(texts, **job), name)
+
+    return run
+
+
 def check(agent, endpoint, results, name=None):
     records = endpoint.take(len(results))
     events = agent.take(2 * len(results))

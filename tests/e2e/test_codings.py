@@ -23,13 +23,13 @@ STREAMS = pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream
 
 @STREAMS
 @pytest.mark.parametrize("name", CLIENTS)
-def test_every_coding(exchange, name, stream):
+def test_every_coding(shared, name, stream):
     more, takes = CLIENTS[name]
     directives = [{"coding": coding, "answer_bytes": size} for coding in CODINGS for size in (40, 20_000)]
     directives += [
         {"coding": coding, "answer_bytes": 9000, "framing": "chunked", "ragged": True} for coding in CODINGS
     ]
-    done = exchange(
+    done = shared(
         name, flavour="openai", stream=stream, exchanges=directives, extra=USAGE if stream else {}, **more
     )
     assert {record["response_coding"] for _, record, _ in done if "response_coding" in record} == takes
@@ -40,23 +40,23 @@ def test_every_coding(exchange, name, stream):
 
 @STREAMS
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
-def test_large_answers(exchange, coding, stream):
+def test_large_answers(shared, coding, stream):
     directives = [{"coding": coding, "answer_bytes": 2_000_000}]
-    ((_, record, _),) = exchange("httpx", flavour="azure", stream=stream, exchanges=directives)
+    ((_, record, _),) = shared("httpx", flavour="azure", stream=stream, exchanges=directives)
     assert record["response_coding"] == coding
 
 
-def test_request_with_a_coding(exchange):
-    done = exchange("httpx", flavour="openai", size=30_000, exchanges=[{}, {"coding": "gzip"}], compress=True)
+def test_request_with_a_coding(shared):
+    done = shared("httpx", flavour="openai", size=30_000, exchanges=[{}, {"coding": "gzip"}], compress=True)
     assert all(record["request_wire_len"] < record["request_body_len"] for _, record, _ in done)
 
 
-def test_transfer_coding(exchange):
+def test_transfer_coding(shared):
     directives = [
         {"transfer": "gzip", "answer_bytes": 20_000},
         {"trailers": {"x-check": "1"}, "framing": "chunked"},
     ]
-    exchange("curl", flavour="openai", exchanges=directives, tr_encoding=True)
+    shared("curl", flavour="openai", exchanges=directives, tr_encoding=True)
 
 
 def told(slot, record):
@@ -69,11 +69,10 @@ def told(slot, record):
 
 @STREAMS
 @pytest.mark.parametrize("coding, at", [("gzip", 600), ("deflate", 600), ("br", 0), ("zstd", 600)])
-def test_damaged(agent, sandbox, endpoint, texts, quiet, coding, at, stream):
+def test_damaged(agent, clients, endpoint, texts, quiet, coding, at, stream):
     """The next exchanges are whole. Damage in the middle of br need not show: it has no checksum."""
     directives = [{"coding": coding, "answer_bytes": 20_000, "corrupt": at}, {}, {"coding": coding}]
-    with drive.Client(sandbox, "httpx") as client:
-        results = client.run(texts, flavour="openai", stream=stream, exchanges=directives)
+    results = clients("httpx").run(texts, flavour="openai", stream=stream, exchanges=directives)
     records = truth.by_id(endpoint.take(3))
     events = agent.take(6)
     slots = by_name(events, records)
@@ -89,32 +88,29 @@ def by_name(events, records):
     return {truth.name_of(slot, names): slot for slot in truth.pair(events).values()}
 
 
-def test_not_the_coding_it_says(agent, sandbox, endpoint, texts, quiet):
+def test_not_the_coding_it_says(agent, clients, endpoint, texts, quiet):
     """A body that is no gzip at all: damage from its first byte on."""
-    with drive.Client(sandbox, "curl") as client:
-        (result,) = client.run(
-            texts,
-            flavour="openai",
-            exchanges=[{"coding": "gzip", "force": True, "corrupt": 0}],
-            compressed=True,
-        )
+    (result,) = clients("curl").run(
+        texts,
+        flavour="openai",
+        exchanges=[{"coding": "gzip", "force": True, "corrupt": 0}],
+        compressed=True,
+    )
     records = truth.by_id(endpoint.take(1))
     told(by_name(agent.take(2), records)[result["id"]], records[result["id"]])
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "gzip, gzip"])
-def test_bomb(agent, sandbox, endpoint, texts, quiet, coding):
-    """256 MiB of blanks in some kilobytes: the agent's memory does not follow."""
+def test_bomb(agent, clients, endpoint, texts, quiet, coding):
+    """128 MiB of blanks in some kilobytes: the agent's memory does not follow."""
     before = agent.memory("VmHWM")
-    directive = {"scenario": "bomb", "coding": coding, "bomb_bytes": 256 << 20, "force": True}
-    with drive.Client(sandbox, "curl") as client:
-        results = client.run(texts, flavour="openai", exchanges=[directive], compressed=True)
+    directive = {"scenario": "bomb", "coding": coding, "bomb_bytes": 128 << 20, "force": True}
+    results = clients("curl").run(texts, flavour="openai", exchanges=[directive], compressed=True)
     (record,) = endpoint.take(1)
     slot = by_name(agent.take(2), {record["id"]: record})[results[0]["id"]]
     told_or_whole(slot["Response"], record)
     assert agent.memory("VmHWM") - before < 48 << 20
-    with drive.Client(sandbox, "curl") as client:
-        check(agent, endpoint, client.run(texts, flavour="openai"), "curl")
+    check(agent, endpoint, clients("curl").run(texts, flavour="openai"), "curl")
 
 
 def told_or_whole(response, record):

@@ -20,11 +20,9 @@ CALLS = {
 FILTERED = {"error-400-filter", "error-400-inner", "error-400-responses-filter"}
 
 
-def run_calls(agent, sandbox, endpoint, todo, flavour, http2=False, **more):
+def run_calls(agent, clients, endpoint, todo, flavour, http2=False, **more):
     """Calls with their directives, in one client: [(slot, record, result)]; compared."""
-    with drive.Client(sandbox, "sdk-python") as client:
-        client.submit_calls(todo, flavour=flavour, http2=http2, **more)
-        results = client.read()
+    results = clients("sdk-python").run_calls(todo, flavour=flavour, http2=http2, **more)
     records = endpoint.take(len(results))
     events = agent.take(2 * len(results))
     for record in records:
@@ -41,7 +39,7 @@ def run_calls(agent, sandbox, endpoint, todo, flavour, http2=False, **more):
 
 @pytest.mark.parametrize("http2", [False, True], ids=["1.1", "h2"])
 @pytest.mark.parametrize("flavour", ["openai", "azure"])
-def test_every_error(agent, sandbox, endpoint, quiet, flavour, http2):
+def test_every_error(agent, clients, endpoint, quiet, flavour, http2):
     names = [
         "createChatCompletion",
         "createChatCompletion streamed",
@@ -53,7 +51,7 @@ def test_every_error(agent, sandbox, endpoint, quiet, flavour, http2):
         {**CALLS[names[i % len(names)]], "directive": {"scenario": scenario}}
         for i, scenario in enumerate(list(answers.ERRORS) * 2)
     ]
-    done = run_calls(agent, sandbox, endpoint, todo, flavour, http2)
+    done = run_calls(agent, clients, endpoint, todo, flavour, http2)
     for (slot, record, _), one in zip(done, todo):
         scenario, response = one["directive"]["scenario"], slot["Response"]
         assert response["status"] == answers.ERRORS[scenario][0]
@@ -67,10 +65,10 @@ def test_every_error(agent, sandbox, endpoint, quiet, flavour, http2):
 @pytest.mark.parametrize(
     "name", ["createResponse streamed", "createChatCompletion streamed", "createRun streamed"]
 )
-def test_error_in_a_stream(agent, sandbox, endpoint, quiet, name, http2):
+def test_error_in_a_stream(agent, clients, endpoint, quiet, name, http2):
     directive = {"scenario": "stream-error", "answer_bytes": 3000}
     ((slot, record, _),) = run_calls(
-        agent, sandbox, endpoint, [{**CALLS[name], "directive": directive}], "openai", http2
+        agent, clients, endpoint, [{**CALLS[name], "directive": directive}], "openai", http2
     )
     assert slot["Response"]["outcome"] == "stream-error"
     assert (
@@ -88,11 +86,10 @@ def text_so_far(slot, record):
 @pytest.mark.parametrize(
     "name, coding", [("httpx", None), ("httpx", "gzip"), ("httpx", "br"), ("http2-node", None)]
 )
-def test_client_leaves_a_stream(agent, sandbox, endpoint, texts, quiet, name, coding):
+def test_client_leaves_a_stream(agent, clients, endpoint, texts, quiet, name, coding):
     directive = {"answer_bytes": 30_000, "pieces": 60, "delay_ms": 10, "cancel_after": 4000, "coding": coding}
-    with drive.Client(sandbox, name) as client:
-        (result,) = client.run(texts, flavour="openai", stream=True, exchanges=[directive])
-        (record,) = endpoint.take(1)
+    (result,) = clients(name).run(texts, flavour="openai", stream=True, exchanges=[directive])
+    (record,) = endpoint.take(1)
     (slot,) = truth.pair(agent.take(2)).values()
     assert truth.compare_request(slot["Request"], record, result) == []
     response = slot["Response"]
@@ -104,10 +101,9 @@ def test_client_leaves_a_stream(agent, sandbox, endpoint, texts, quiet, name, co
 
 @pytest.mark.parametrize("coding", [None, "gzip", "zstd"])
 @pytest.mark.parametrize("http2, how", [(False, "fin"), (False, "reset"), (True, "fin"), (True, "rst")])
-def test_server_ends_a_stream(agent, sandbox, endpoint, texts, quiet, http2, how, coding):
+def test_server_ends_a_stream(agent, clients, endpoint, texts, quiet, http2, how, coding):
     directive = {"answer_bytes": 9000, "cut_after": 4000, "cut": how, "coding": coding}
-    with drive.Client(sandbox, "httpx") as client:
-        results = client.run(texts, flavour="openai", stream=True, exchanges=[directive], http2=http2)
+    results = clients("httpx").run(texts, flavour="openai", stream=True, exchanges=[directive], http2=http2)
     (record,) = endpoint.take(1)
     (slot,) = truth.pair(agent.take(2)).values()
     wrong = truth.compare_exchange(slot, record, results[0])
@@ -117,12 +113,10 @@ def test_server_ends_a_stream(agent, sandbox, endpoint, texts, quiet, http2, how
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["1.1", "h2"])
-def test_retries(agent, sandbox, endpoint, quiet, http2):
+def test_retries(agent, clients, endpoint, quiet, http2):
     """Of any operation: each try is an exchange of its own."""
     todo = [{**CALLS["createResponse"], "id": drive.new_id(), "directive": {"fail_first": 2}}]
-    with drive.Client(sandbox, "sdk-python") as client:
-        client.submit_calls(todo, flavour="openai", http2=http2, max_retries=2)
-        (result,) = client.read()
+    (result,) = clients("sdk-python").run_calls(todo, flavour="openai", http2=http2, max_retries=2)
     records = endpoint.take(3)
     assert result["status"] == 200 and [record["retry"] for record in records] == ["0", "1", "2"]
     slots = sorted(truth.pair(agent.take(6)).values(), key=lambda slot: slot["Request"]["attempt"])

@@ -30,65 +30,64 @@ def total(stream):
     return {"stream": stream, "extra": USAGE if stream else {}}
 
 
-@STREAMS
-@pytest.mark.parametrize("flavour", ["openai", "azure"])
 @pytest.mark.parametrize("name", CLIENTS)
-def test_clients(exchange, name, flavour, stream):
-    directives = [{"answer_bytes": size, "ragged": True} for size in (0, 100, 20_000)] * 6
-    done = exchange(name, flavour=flavour, exchanges=directives, **total(stream), **CLIENTS[name])
-    assert {record["protocol"] for _, record, _ in done} == {"h2"}
-    assert len({record["connection"] for _, record, _ in done}) <= (9 if name == "curl" else 2)
+def test_clients(shared, name):
+    """One process, plain and streamed, on both hosts."""
+    directives = [{"answer_bytes": size, "ragged": True} for size in (0, 100, 20_000)] * 4
+    for flavour in ("openai", "azure"):
+        for stream in (False, True):
+            done = shared(name, flavour=flavour, exchanges=directives, **total(stream), **CLIENTS[name])
+            assert {record["protocol"] for _, record, _ in done} == {"h2"}
+            assert len({record["connection"] for _, record, _ in done}) <= (6 if name == "curl" else 2)
 
 
 @STREAMS
 @pytest.mark.parametrize("name", ["curl", "httpx", "http2-node"])
-def test_large_bodies(exchange, name, stream):
+def test_large_bodies(shared, name, stream):
     """2 MB each way: windows fill and are opened again."""
     directives = [{"answer_bytes": 2_000_000}] * 2
-    exchange(name, flavour="openai", size=2_000_000, exchanges=directives, **total(stream), **CLIENTS[name])
+    shared(name, flavour="openai", size=2_000_000, exchanges=directives, **total(stream), **CLIENTS[name])
 
 
 @STREAMS
-@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "gzip, br"])
-def test_codings(exchange, coding, stream):
-    directives = [{"coding": coding, "answer_bytes": size} for size in (100, 50_000)]
-    done = exchange("httpx", flavour="openai", exchanges=directives, http2=True, **total(stream))
-    assert {record["response_coding"] for _, record, _ in done} == {coding}
+def test_codings(shared, stream):
+    codings = ("gzip", "br", "zstd", "gzip, br")
+    directives = [{"coding": coding, "answer_bytes": size} for size in (100, 50_000) for coding in codings]
+    done = shared("httpx", flavour="openai", exchanges=directives, http2=True, **total(stream))
+    assert [record["response_coding"] for _, record, _ in done] == 2 * list(codings)
 
 
 @STREAMS
-def test_padding_and_trailers(exchange, stream):
+def test_padding_and_trailers(shared, stream):
     directives = [{"pad": 200, "answer_bytes": 9000}, {"trailers": {"x-check": "1"}, "answer_bytes": 900}]
-    exchange("httpx", flavour="openai", exchanges=directives, http2=True, **total(stream))
+    shared("httpx", flavour="openai", exchanges=directives, http2=True, **total(stream))
 
 
-def test_streams_at_once(agent, sandbox, endpoint, texts, quiet):
+def test_streams_at_once(agent, clients, endpoint, texts, quiet):
     """64 on one connection, for as long as it takes: each right, and the agent grows no more."""
     sizes = (0, 50, 700, 5000)
-    with drive.Client(sandbox, "http2-node") as client:
-        memory = []
-        for turn in range(ROUNDS):
-            directives = [
-                {"answer_bytes": sizes[i % 4], "pieces": 5, "delay_ms": i % 3} for i in range(BATCH)
-            ]
-            results = client.run(
-                texts, flavour="openai", size=300, exchanges=directives, together=64, **total(turn % 2 == 1)
-            )
-            done = check(agent, endpoint, results, "http2-node")
-            assert len({record["connection"] for _, record, _ in done}) == 1
-            if turn >= 1:
-                memory.append(agent.memory())
-        assert client.close() == 0
+    client, memory = clients("http2-node"), []
+    for turn in range(ROUNDS):
+        directives = [{"answer_bytes": sizes[i % 4], "pieces": 5, "delay_ms": i % 3} for i in range(BATCH)]
+        results = client.run(
+            texts, flavour="openai", size=300, exchanges=directives, together=64, **total(turn % 2 == 1)
+        )
+        done = check(agent, endpoint, results, "http2-node")
+        assert len({record["connection"] for _, record, _ in done}) == 1
+        memory.append(agent.memory())
     print(f"agent's memory after each round: {[size >> 20 for size in memory]} MiB")
-    assert memory[-1] - memory[0] < 24 << 20
+    # The first rounds fill pools that stay.
+    settled = memory[len(memory) // 4]
+    assert memory[-1] - settled < 24 << 20
 
 
-def test_cancelled_streams(agent, sandbox, endpoint, texts, quiet):
+def test_cancelled_streams(agent, clients, endpoint, texts, quiet):
     """Some streams of a connection end early, the others do not mind."""
     slow = {"answer_bytes": 20_000, "pieces": 40, "delay_ms": 10}
     directives = [{**slow, **({"cancel_after": 2500 * (i % 4)} if i % 2 else {})} for i in range(24)]
-    with drive.Client(sandbox, "http2-node") as client:
-        results = client.run(texts, flavour="openai", stream=True, exchanges=directives, together=24)
+    results = clients("http2-node").run(
+        texts, flavour="openai", stream=True, exchanges=directives, together=24
+    )
     records = truth.by_id(endpoint.take(24))
     slots = {truth.request_id(slot["Request"]): slot for slot in truth.pair(agent.take(48)).values()}
     for result in results:
@@ -107,7 +106,8 @@ def test_cancelled_streams(agent, sandbox, endpoint, texts, quiet):
 
 
 def test_connection_that_was_open_before(sandbox, endpoint, texts, agent_ready):
-    """Fields that stand in a part of the compression table that was never seen are left out; what is said is right."""
+    """Its host was said before the agent came, and stands in a compression table that nobody can see any more: such a
+    connection is counted. If it is read nevertheless, what is said of it is right."""
     endpoint.rest()
     with drive.Client(sandbox, "http2-node") as client:
         client.run(texts, flavour="openai", exchanges=[{}] * 5)
@@ -116,24 +116,24 @@ def test_connection_that_was_open_before(sandbox, endpoint, texts, agent_ready):
             results = client.run(texts, flavour="openai", exchanges=[{"answer_bytes": 5000}] * 10, together=3)
             records = endpoint.take(10)
             assert len({record["connection"] for record in records}) == 1
-            events = agent.take(20)
+            agent.wait(20, 3)
+            events, status = agent.drain(), agent.status()
             assert agent.stop() == 0
+    if not events:
+        assert status["left-out"]["http2-unnamed"] >= 1, status["left-out"]
+        return
     records = truth.by_id(records)
     slots = {truth.request_id(slot["Request"]): slot for slot in truth.pair(events).values()}
     for result in results:
-        record, (request, response) = (
-            records[result["id"]],
-            (slots[result["id"]][k] for k in ("Request", "Response")),
-        )
-        assert request["body-sha256"] == record["request_body_sha256"]
-        assert response["body-sha256"] == record["response_body_sha256"]
-        assert response["connection"]["stream-id"] == record["stream_id"]
-        for event in (request, response):
-            assert event["connection"]["protocol"] == "h2"
-            assert event["operation"] in (record["operation"], "Unknown")
-        for name, value in response["headers"].items():
-            sent = {key.lower(): one for key, one in record["response_headers"].items()}
-            assert sent.get(name, value) == value
+        record, slot = records[result["id"]], slots[result["id"]]
+        for kind, key in (("Request", "request_body_sha256"), ("Response", "response_body_sha256")):
+            assert slot[kind]["body-sha256"] == record[key]
+            assert slot[kind]["connection"]["protocol"] == "h2"
+            assert slot[kind]["connection"]["stream-id"] == record["stream_id"]
+            assert slot[kind]["operation"] in (record["operation"], "Unknown")
+        sent = {name.lower(): value for name, value in record["response_headers"].items()}
+        kept = slot["Response"]["headers"]
+        assert {name: sent.get(name) for name in kept} == kept
 
 
 NGINX = """
@@ -216,12 +216,11 @@ def proxy(request, sandbox, endpoint):
 @pytest.mark.parametrize(
     "name, more", [("curl", {"http": "2", "compressed": True}), ("http2-node", {"together": 16})]
 )
-def test_other_servers(agent, sandbox, endpoint, texts, quiet, proxy, name, more, stream):
+def test_other_servers(agent, clients, endpoint, texts, quiet, proxy, name, more, stream):
     directives = [{"answer_bytes": size} for size in (100, 3000, 300_000)] * 8
-    with drive.Client(sandbox, name) as client:
-        results = client.run(
-            texts, flavour="openai", size=20_000, exchanges=directives, address=proxy, **total(stream), **more
-        )
+    results = clients(name).run(
+        texts, flavour="openai", size=20_000, exchanges=directives, address=proxy, **total(stream), **more
+    )
     records = endpoint.take(len(results))
     events = agent.take(2 * len(results))
     by_id = truth.by_id(records)

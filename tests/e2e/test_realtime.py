@@ -62,15 +62,16 @@ def audio_session():
     ]
 
 
-def run(agent, sandbox, endpoint, name, steps, flavour="openai", left_out=0, **more):
+def session(client, steps, flavour, **more):
+    job = {"flavour": flavour, "credential": drive.credential(flavour), "model": "gpt-realtime", **more}
+    client.give({**job, "exchanges": [{"id": drive.new_id(), "steps": steps}]})
+    return client.read()
+
+
+def run(agent, clients, endpoint, name, steps, flavour="openai", left_out=0, **more):
     """One session: (handshake's events, [(truth, Request, Response)], record, client's result)."""
-    with drive.Client(sandbox, name) as client:
-        given = [{"id": drive.new_id(), "steps": steps}]
-        job = {"flavour": flavour, "credential": drive.credential(flavour), "model": "gpt-realtime"}
-        client.give({**job, "exchanges": given, **more})
-        (result,) = client.read()
-        (record,) = endpoint.take(1)
-        assert client.close() == 0, client.errors()
+    (result,) = session(clients(name), steps, flavour, **more)
+    (record,) = endpoint.take(1)
     events = agent.take(2 + 2 * len(record["exchanges"]) + left_out)
     slots = list(truth.pair(events).values())
     (handshake,) = [slot for slot in slots if slot["Request"]["connection"]["protocol"] == "http/1.1"]
@@ -151,8 +152,8 @@ def compare_one(out, one, request, response):
 @pytest.mark.parametrize("deflate", [False, True], ids=["plain", "deflate"])
 @pytest.mark.parametrize("flavour", ["openai", "azure-v1"])
 @CLIENTS
-def test_texts_and_tools(agent, sandbox, endpoint, quiet, name, flavour, deflate):
-    _, done, record, result = run(agent, sandbox, endpoint, name, texts_session(), flavour, deflate=deflate)
+def test_texts_and_tools(agent, clients, endpoint, quiet, name, flavour, deflate):
+    _, done, record, result = run(agent, clients, endpoint, name, texts_session(), flavour, deflate=deflate)
     assert record["deflated"] is deflate and result["error"] is None and len(done) == 3
     (_, first, answer), (_, second, call), _ = done
     assert first["instructions"] == "Sei kurz." and first["tools"][0]["name"] == "weather"
@@ -164,30 +165,30 @@ def test_texts_and_tools(agent, sandbox, endpoint, quiet, name, flavour, deflate
 
 @pytest.mark.parametrize("deflate", [False, True], ids=["plain", "deflate"])
 @CLIENTS
-def test_audio(agent, sandbox, endpoint, quiet, name, deflate):
+def test_audio(agent, clients, endpoint, quiet, name, deflate):
     """A turn that the client ends, one that the server ends, and its transcription."""
     steps = audio_session()
-    _, done, record, result = run(agent, sandbox, endpoint, name, steps, deflate=deflate)
+    _, done, record, result = run(agent, clients, endpoint, name, steps, deflate=deflate)
     assert result["error"] is None
     assert sorted(one["kind"] for one, _, _ in done) == ["response", "response", "transcription"]
     assert record["audio_in"] == 5 * 4800 + 3 * 2400 + 480
 
 
 @CLIENTS
-def test_azure_preview(agent, sandbox, endpoint, quiet, name):
+def test_azure_preview(agent, clients, endpoint, quiet, name):
     """The beta's names of events, the deployment in the query."""
     beta = [
         {"send": {"type": "session.update", "session": {"modalities": ["text"]}}},
         {"wait": "session.updated"},
     ]
     steps = [OPENED, *beta, *say(text="Beta " * 30), DONE]
-    handshake, _, record, _ = run(agent, sandbox, endpoint, name, steps, "azure")
+    handshake, _, record, _ = run(agent, clients, endpoint, name, steps, "azure")
     assert record["operation"] == "Realtime_Connect"
     assert handshake["Request"]["deployment-id"] == "gpt-realtime"
 
 
 @CLIENTS
-def test_client_cancels(agent, sandbox, endpoint, quiet, name):
+def test_client_cancels(agent, clients, endpoint, quiet, name):
     steps = [
         OPENED,
         *update(output_modalities=["text"]),
@@ -198,13 +199,13 @@ def test_client_cancels(agent, sandbox, endpoint, quiet, name):
         *say(text="danach"),
         DONE,
     ]
-    _, done, _, _ = run(agent, sandbox, endpoint, name, steps)
+    _, done, _, _ = run(agent, clients, endpoint, name, steps)
     assert [response["outcome"] for _, _, response in done] == ["interrupted", "ok"]
 
 
 @pytest.mark.parametrize("who", ["server", "client"])
 @CLIENTS
-def test_interrupted(agent, sandbox, endpoint, quiet, name, who):
+def test_interrupted(agent, clients, endpoint, quiet, name, who):
     """The connection ends in the middle of an answer: what was said so far is kept."""
     directive = {"cut": True} if who == "server" else {"hold": True}
     steps = [
@@ -233,14 +234,14 @@ def test_interrupted(agent, sandbox, endpoint, quiet, name, who):
 
 
 @CLIENTS
-def test_refused(agent, sandbox, endpoint, quiet, name):
+def test_refused(agent, clients, endpoint, quiet, name):
     steps = [
         OPENED,
         *update(output_modalities=["text"]),
         *say(error="rate_limit_exceeded"),
         {"wait": "error"},
     ]
-    _, done, _, _ = run(agent, sandbox, endpoint, name, steps + [*say(text="danach"), DONE])
+    _, done, _, _ = run(agent, clients, endpoint, name, steps + [*say(text="danach"), DONE])
     (_, _, first), (_, _, second) = done
     assert first["outcome"] == "stream-error" and first["error"]["code"] == "rate_limit_exceeded"
     assert second["outcome"] == "ok"

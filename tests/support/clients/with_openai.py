@@ -12,6 +12,9 @@ import common
 def client_of(job, asynchronous):
     credential = job["credential"]
     more = {"timeout": 60, "max_retries": job.get("max_retries", 0)}
+    if job.get("http2"):
+        own = openai.DefaultAsyncHttpxClient if asynchronous else openai.DefaultHttpxClient
+        more["http_client"] = own(http2=True)
     if job["flavour"] == "azure":
         kind = openai.AsyncAzureOpenAI if asynchronous else openai.AzureOpenAI
         key = "azure_ad_token" if credential["kind"] == "bearer" else "api_key"
@@ -19,9 +22,6 @@ def client_of(job, asynchronous):
             azure_endpoint=common.AZURE, api_version=common.API_VERSION, **{key: credential["value"]}, **more
         )
     kind = openai.AsyncOpenAI if asynchronous else openai.OpenAI
-    if job.get("http2"):
-        own = openai.DefaultAsyncHttpxClient if asynchronous else openai.DefaultHttpxClient
-        more["http_client"] = own(http2=True)
     if job["flavour"] == "azure-v1":
         more["base_url"] = common.AZURE + "/openai/v1/"
     return kind(api_key=credential["value"], **more)
