@@ -101,9 +101,11 @@ def test_client_leaves_a_stream(agent, clients, endpoint, texts, quiet, name, co
 
 @pytest.mark.parametrize("coding", [None, "gzip", "zstd"])
 @pytest.mark.parametrize("http2, how", [(False, "fin"), (False, "reset"), (True, "fin"), (True, "rst")])
-def test_server_ends_a_stream(agent, clients, endpoint, texts, quiet, http2, how, coding):
+def test_server_ends_a_stream(agent, sandbox, endpoint, texts, quiet, http2, how, coding):
+    """That a connection is over shows when the program lets go of it, at the latest when it ends itself."""
     directive = {"answer_bytes": 9000, "cut_after": 4000, "cut": how, "coding": coding}
-    results = clients("httpx").run(texts, flavour="openai", stream=True, exchanges=[directive], http2=http2)
+    with drive.Client(sandbox, "httpx") as client:
+        results = client.run(texts, flavour="openai", stream=True, exchanges=[directive], http2=http2)
     (record,) = endpoint.take(1)
     (slot,) = truth.pair(agent.take(2)).values()
     wrong = truth.compare_exchange(slot, record, results[0])

@@ -215,14 +215,8 @@ def test_interrupted(agent, clients, endpoint, quiet, name, who):
     ]
     steps += [{"wait": "response.output_text.delta", "times": 10}]
     steps += [{"wait": "response.done"}] if who == "server" else [{"leave": True}]
-    with drive.Client(sandbox, name) as client:
-        given = [{"id": drive.new_id(), "steps": steps}]
-        credential = drive.credential("openai")
-        client.give(
-            {"flavour": "openai", "credential": credential, "model": "gpt-realtime", "exchanges": given}
-        )
-        client.read()
-        (record,) = endpoint.take(1)
+    session(clients(name), steps, "openai")
+    (record,) = endpoint.take(1)
     slots = truth.pair(agent.take(4)).values()
     (slot,) = [slot for slot in slots if slot["Request"]["connection"]["protocol"] == "websocket"]
     (one,) = record["exchanges"]
