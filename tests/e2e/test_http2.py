@@ -120,7 +120,7 @@ def test_connection_that_was_open_before(sandbox, endpoint, texts, agent_ready):
             events, status = agent.drain(), agent.status()
             assert agent.stop() == 0
     if not events:
-        assert sum(agents.flat(status["left-out"]["http2-unnamed"]).values()) >= 1, status["left-out"]
+        assert sum(agents.flat(status["left-out"]["http2-unnamed"]).values()) >= 1, status
         return
     records = truth.by_id(records)
     slots = {truth.request_id(slot["Request"]): slot for slot in truth.pair(events).values()}
