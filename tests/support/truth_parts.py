@@ -28,7 +28,7 @@ def asked(event):
         return event["body"]
     out = dict(event.get("parameters") or {})
     out.update({key: event[key] for key in ASKED if key in event})
-    if event["stream"]:
+    if event["stream"] and "stream_format" not in out:
         out["stream"] = True
     return out
 
@@ -108,8 +108,12 @@ def compare_answered(out, event, record):
         out.equal("response-id", event.get("response-id"), record["response_id"])
     if "finish_reasons" in record:
         out.equal("finish-reason", event.get("finish-reason"), record["finish_reasons"])
+    if record["method"] == "HEAD" or record["status"] in (204, 304):
+        return
     got = answered(event)
     for key, want in record["plain_sha256"].items():
+        if key == "usage":
+            continue
         if key not in got:
             if record["plain"].get(key) is not None:
                 out.append(f"answered: {key}: event does not say it")
