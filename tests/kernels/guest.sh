@@ -21,7 +21,7 @@ step() { # NAME COMMAND...
 	tell "end $name $verdict $(($(date +%s) - started)) $summary"
 }
 
-export OAITAP_BUILD="$build" OAITAP_REPEAT=1 OAITAP_WAIT=120 PYTHONDONTWRITEBYTECODE=1
+export OAITAP_BUILD="$build" OAITAP_REPEAT=1 OAITAP_WAIT=120 OAITAP_PATIENCE=280 PYTHONDONTWRITEBYTECODE=1
 python=$build/venv/bin/python
 
 # On the running kernel other sessions may be at work: one at a time. (pytest takes the lock itself.)
@@ -36,7 +36,7 @@ subset() {
 	while IFS= read -r line; do
 		case $line in '#'* | '') ;; *) set -- "$@" "$line" ;; esac
 	done < tests/kernels/subset.txt
-	"$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e -o timeout=300 --durations=10 "$@"
+	"$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e -o timeout=600 --durations=10 "$@"
 }
 
 output=$(mktemp) status=$(mktemp)

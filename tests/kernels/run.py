@@ -3,7 +3,7 @@
 """run.py BUILD KERNEL...: the same tests on several kernels and one table. A kernel is "running", the host's own,
 or the version of a Debian kernel, which is emulated.
 Needs root, qemu-system-x86_64 and a static busybox. Environment: OAITAP_KERNELS_REQUIRED=1: a kernel that
-cannot be had is a failure; OAITAP_KERNELS_SECONDS: the most that one kernel may take (default 900)."""
+cannot be had is a failure; OAITAP_KERNELS_SECONDS: the most that one kernel may take (default 1500)."""
 
 import json
 import os
@@ -19,7 +19,7 @@ import packages
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 HERE = TREE / "tests" / "kernels"
-LIMIT = int(os.environ.get("OAITAP_KERNELS_SECONDS", "900"))
+LIMIT = int(os.environ.get("OAITAP_KERNELS_SECONDS", "1500"))
 REQUIRED = os.environ.get("OAITAP_KERNELS_REQUIRED", "") not in ("", "0")
 STEPS = ("bpf-test", "subset")
 

@@ -43,6 +43,9 @@ COMM = {
 # Those that ask chats; the others take calls, or speak one protocol only.
 CHATS = ("curl", "urllib", "httpx", "openai-python", "openai-python-async", "fetch", "openai-node")
 
+# An SDK takes two minutes to be imported on an emulated machine.
+PATIENCE = int(os.environ.get("OAITAP_PATIENCE", "120"))
+
 _numbers = itertools.count(1)
 _run = os.urandom(4).hex()
 
@@ -119,7 +122,7 @@ class Client:
         self.process.stdin.flush()
         return job["exchanges"]
 
-    def read(self, timeout=120):
+    def read(self, timeout=PATIENCE):
         """The results of one job, in order of arrival."""
         results = []
         while True:
@@ -134,11 +137,11 @@ class Client:
                 return results
             results.append(result)
 
-    def run(self, texts, timeout=120, **job):
+    def run(self, texts, timeout=PATIENCE, **job):
         self.submit(texts, **job)
         return self.read(timeout)
 
-    def run_calls(self, calls, timeout=120, **job):
+    def run_calls(self, calls, timeout=PATIENCE, **job):
         self.submit_calls(calls, **job)
         return self.read(timeout)
 
@@ -186,7 +189,7 @@ def send(data):
     return {"send": base64.b64encode(data).decode()}
 
 
-def raw(sandbox, host, steps, timeout=120, **job):
+def raw(sandbox, host, steps, timeout=PATIENCE, **job):
     """Runs clients/raw.py once; its result."""
     job = {"host": host, "steps": steps, **job}
     done = sandbox.run([*PYTHON, CLIENTS / "raw.py"], timeout, input=json.dumps(job).encode())
