@@ -569,6 +569,11 @@ static int parse(struct parser *p, struct buf *key)
 
 int openai_json_parse(const uint8_t *text, size_t len, struct openai_json *ret_json)
 {
+	/* Nothing may come without a place. */
+	if (len == 0) {
+		*ret_json = (struct openai_json){.flaws = JSON_CUT};
+		return 0;
+	}
 	struct parser p = {.text = text, .at = text, .end = text + len};
 	struct buf key;
 	buf_init(&p.scratch, SIZE_MAX / 4);

@@ -107,6 +107,8 @@ static void test_offset(void **state)
 	struct openai_json json = read_text(text, strlen(text));
 	assert_int_equal(json.flaws, JSON_BAD_UTF8);
 	assert_int_equal(json.offset, 16);
+	assert_int_equal(openai_json_read(NULL, 0, &json), 0);
+	assert_int_equal(json.flaws, JSON_CUT);
 	static const char nul[] = "[1,\0]";
 	json = read_text(nul, sizeof(nul) - 1);
 	assert_int_equal(json.flaws, JSON_BAD_SYNTAX);
