@@ -210,7 +210,7 @@ def test_client_cancels(agent, clients, endpoint, quiet, name):
 
 @pytest.mark.parametrize("who", ["server", "client"])
 @CLIENTS
-def test_interrupted(agent, clients, endpoint, quiet, name, who):
+def test_interrupted(agent, sandbox, endpoint, quiet, name, who):
     """The connection ends in the middle of an answer: what was said so far is kept."""
     directive = {"cut": True} if who == "server" else {"hold": True}
     steps = [
@@ -220,8 +220,10 @@ def test_interrupted(agent, clients, endpoint, quiet, name, who):
     ]
     steps += [{"wait": "response.output_text.delta", "times": 10}]
     steps += [{"wait": "response.done"}] if who == "server" else [{"leave": True}]
-    session(clients(name), steps, "openai")
-    (record,) = endpoint.take(1)
+    # A program that ends, as in test_ends.
+    with drive.Client(sandbox, name) as client:
+        session(client, steps, "openai")
+        (record,) = endpoint.take(1)
     slots = truth.pair(agent.take(4)).values()
     (slot,) = [slot for slot in slots if slot["Request"]["connection"]["protocol"] == "websocket"]
     (one,) = record["exchanges"]
