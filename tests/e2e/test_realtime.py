@@ -166,7 +166,6 @@ def test_texts_and_tools(agent, clients, endpoint, quiet, name, flavour, deflate
     assert second["message-id"] != first["message-id"]
 
 
-@pytest.mark.xfail(reason="fails in some runs: an event pair too many, or a client that does not come", strict=False)
 @pytest.mark.parametrize("deflate", [False, True], ids=["plain", "deflate"])
 @CLIENTS
 def test_audio(agent, clients, endpoint, quiet, name, deflate):
@@ -178,7 +177,6 @@ def test_audio(agent, clients, endpoint, quiet, name, deflate):
     assert record["audio_in"] == 5 * 4800 + 3 * 2400 + 480
 
 
-@pytest.mark.xfail(reason="fails in some runs: an event pair too many, or a client that does not come", strict=False)
 @CLIENTS
 def test_azure_preview(agent, clients, endpoint, quiet, name):
     """The beta's names of events, the deployment in the query."""
