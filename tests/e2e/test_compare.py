@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+import answers
 import drive
 import truth
 from sandbox import OPENAI
@@ -133,3 +134,85 @@ def test_one_event_less_or_more_is_noticed(exchange):
     assert truth.compare_all([first, second, {**second, "message-id": "n"}], [record])
     with pytest.raises(AssertionError):
         truth.compare_all([first, second, second], [record])
+
+
+@pytest.fixture(scope="module")
+def response(sandbox, endpoint):
+    """The same of a response: what events say of operations other than chats."""
+    endpoint.rest()
+    text = answers.directive({"id": drive.new_id(), "answer_bytes": 60}) + "Grüße 😀"
+    asked = {"model": "gpt-4o", "input": text, "instructions": "Kurz.", "metadata": {"a": "b"}}
+    body = json.dumps(asked).encode()
+    request = drive.message("POST", "/v1/responses", OPENAI, {"Content-Type": "application/json"}, body)
+    result = drive.raw(sandbox, OPENAI, [drive.send(request), {"answers": 1}])
+    (record,) = endpoint.take(1)
+    sent = {name.lower(): value for name, value in record["response_headers"].items() if name != "Set-Cookie"}
+    answer = dict(record["plain"])
+    common = {
+        "schema": "oaitap/1",
+        "message-id": "m",
+        "backend": OPENAI,
+        "operation": "createResponse",
+        "connection": {"sni": OPENAI, "role": "client", "protocol": "http/1.1"},
+        "stream": False,
+        "attempt": 0,
+        "process": {"pid": result["pid"]},
+        "capture": {"complete": True, "missing-bytes": 0},
+        "content-type": "application/json",
+    }
+    first = {
+        **common,
+        "event-type": "Request",
+        "method": "POST",
+        "path": "/v1/responses",
+        "model": asked["model"],
+        "input": asked["input"],
+        "instructions": asked["instructions"],
+        "parameters": {"metadata": asked["metadata"]},
+        "body-bytes": len(body),
+        "body-sha256": record["request_body_sha256"],
+    }
+    second = {
+        **common,
+        "event-type": "Response",
+        "status": 200,
+        "headers": {name: sent[name] for name in COMPARED_HEADERS},
+        "body-bytes": record["response_body_len"],
+        "body-sha256": record["response_body_sha256"],
+        "response-id": answer.pop("id"),
+        "model": answer.pop("model"),
+        "output": answer.pop("output"),
+        "usage": answer["usage"],
+        "usage-source": "reported",
+        "prompt_tokens": answer["usage"]["input_tokens"],
+        "completion_tokens": answer["usage"]["output_tokens"],
+        "total_tokens": answer.pop("usage")["total_tokens"],
+        "response": answer,
+        "outcome": "ok",
+        "modeltime": float(sent["openai-processing-ms"]),
+    }
+    return record, {"id": record["id"], "pid": result["pid"]}, [first, second]
+
+
+def test_right_events_of_a_response_pass(response):
+    record, client, events = response
+    assert truth.compare_all(events, [record], [client]) == []
+
+
+def test_every_changed_or_missing_value_of_a_response_is_noticed(response):
+    record, client, events = response
+    for number, event in enumerate(events):
+        for path in leaves(event):
+            if path[0] in ("event-type", "message-id") or path == ("capture", "missing-bytes"):
+                continue
+            wrong = copy.deepcopy(events)
+            place = wrong[number]
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = other(place[path[-1]])
+            assert truth.compare_all(wrong, [record], [client]), f"{event['event-type']} {path}"
+        for key in event:
+            wrong = copy.deepcopy(events)
+            del wrong[number][key]
+            if key not in ("event-type", "message-id"):
+                assert truth.compare_all(wrong, [record], [client]), f"{event['event-type']} {key}"
