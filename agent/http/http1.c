@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/digit.h"
 #include "base/macro.h"
 #include "http/draft.h"
 #include "http/http2_frame.h"
@@ -403,14 +404,6 @@ static int step_sized(struct http1 *p, struct input *in)
 	return 0;
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void chunk_line_ended(struct http1 *p)
 {
 	p->left = p->size;
@@ -422,7 +415,7 @@ static void chunk_line_ended(struct http1 *p)
 static void step_chunk_size(struct http1 *p, struct input *in)
 {
 	uint8_t c = in->data[0];
-	int value = hex_value(c);
+	int value = hex_digit(c);
 	if (value >= 0) {
 		if (p->digits == CHUNK_DIGITS_MAX || p->size > (uint64_t)INT64_MAX >> 4) {
 			fail(p, HTTP_END_LIMIT, "a chunk size is too large");

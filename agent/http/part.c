@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/digit.h"
 #include "base/macro.h"
 
 /* --- parameters -------------------------------------------------------------------------- */
@@ -94,14 +95,6 @@ int param_find(const char *value, const char *name, char **ret_text, bool *ret_a
 	return 1;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int param_decode(const char *text, char **ret_text)
 {
 	const char *charset_end = strchr(text, '\''), *p = charset_end ? strchr(charset_end + 1, '\'') : NULL;
@@ -119,7 +112,7 @@ int param_decode(const char *text, char **ret_text)
 	for (p++; *p; p++) {
 		unsigned char c = (unsigned char)*p;
 		if (c == '%') {
-			int high = hex_digit(p[1]), low = high < 0 ? -1 : hex_digit(p[2]);
+			int high = hex_digit((uint8_t)p[1]), low = high < 0 ? -1 : hex_digit((uint8_t)p[2]);
 			if (low < 0)
 				return 0;
 			c = (unsigned char)(high << 4 | low);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/digit.h"
 #include "base/macro.h"
 
 #define BLOB_PART 3072
@@ -13,17 +14,6 @@ struct part {
 	uint8_t data[BLOB_PART + 3];
 	size_t len;
 };
-
-static int value_of(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
 
 static void flush(struct blob *blob, struct part *part)
 {
@@ -56,7 +46,7 @@ int blob_add(struct blob *blob, const json_t *base64)
 			return r;
 	}
 	for (size_t i = 0; i < len; i++) {
-		int value = value_of(text[i]);
+		int value = base64_digit((uint8_t)text[i]);
 		if (value < 0) {
 			/* Padding ends a group; what it cannot end is no base64. */
 			blob->bad |= text[i] != '=';

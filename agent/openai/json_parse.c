@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/digit.h"
 #include "base/macro.h"
 #include "base/utf8.h"
 
@@ -80,14 +81,6 @@ static size_t plain_len(const uint8_t *at, const uint8_t *end)
 	return (size_t)(p - at);
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The unit of "\uXXXX" at p; -1: none; -2: the text ends inside of it. */
 static int escaped_unit(const uint8_t *p, const uint8_t *end)
 {
@@ -103,7 +96,7 @@ static int escaped_unit(const uint8_t *p, const uint8_t *end)
 	for (int i = 2; i < 6; i++) {
 		if (p + i == end)
 			return -2;
-		int digit = hex_value(p[i]);
+		int digit = hex_digit(p[i]);
 		if (digit < 0)
 			return -1;
 		unit = unit << 4 | digit;

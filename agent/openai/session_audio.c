@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-#define BLOCK 3072
+#include "base/digit.h"
 
-#define NO_DIGIT 0xff
+#define BLOCK 3072
 
 /* While one string is read. */
 struct decoder {
@@ -15,17 +15,6 @@ struct decoder {
 	size_t n; /* in block */
 	uint8_t block[BLOCK];
 };
-
-static uint8_t digit_of(unsigned c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (uint8_t)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (uint8_t)(c - 'a' + 26);
-	if (c >= '0' && c <= '9')
-		return (uint8_t)(c - '0' + 52);
-	return c == '+' ? 62 : c == '/' ? 63 : NO_DIGIT;
-}
 
 static void flush(struct decoder *d)
 {
@@ -45,24 +34,16 @@ static bool take_digit(struct decoder *d, unsigned c)
 {
 	if (c == '=')
 		return ++d->padding <= 2;
-	uint8_t digit = digit_of(c);
-	if (digit == NO_DIGIT || d->padding)
+	int digit = base64_digit(c);
+	if (digit < 0 || d->padding)
 		return false;
-	d->bits = d->bits << 6 | digit;
+	d->bits = d->bits << 6 | (uint32_t)digit;
 	if (++d->digits % 4 == 0) {
 		put(d, d->bits >> 16);
 		put(d, d->bits >> 8);
 		put(d, d->bits);
 	}
 	return true;
-}
-
-static int hex_of(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Writers of JSON may escape the slash (PHP) and the plus sign (.NET). Length of the escape; 0: none of
@@ -77,7 +58,7 @@ static size_t read_escape(const uint8_t *p, size_t len, unsigned *ret_char)
 		return 0;
 	unsigned unit = 0;
 	for (int i = 2; i < 6; i++) {
-		int value = hex_of(p[i]);
+		int value = hex_digit(p[i]);
 		if (value < 0)
 			return 0;
 		unit = unit << 4 | (unsigned)value;

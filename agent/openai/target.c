@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/digit.h"
 #include "base/macro.h"
 
 /* A DNS name has at most 253 characters; zone identifiers and gateways' names get room to spare. */
@@ -18,17 +19,6 @@ struct slice {
 	size_t len;
 };
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 ssize_t openai_percent_decode(const char *text, size_t len, char *out)
 {
 	size_t n = 0;
@@ -39,7 +29,7 @@ ssize_t openai_percent_decode(const char *text, size_t len, char *out)
 		}
 		if (len - i < 3)
 			return -EBADMSG;
-		int hi = hex_value(text[i + 1]), lo = hex_value(text[i + 2]);
+		int hi = hex_digit((uint8_t)text[i + 1]), lo = hex_digit((uint8_t)text[i + 2]);
 		if (hi < 0 || lo < 0 || (hi == 0 && lo == 0))
 			return -EBADMSG;
 		out[n++] = (char)(hi << 4 | lo);
