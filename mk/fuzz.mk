@@ -18,12 +18,15 @@ $(FUZZ_O)/%_fuzz: tests/fuzz/%_fuzz.c $(FUZZ_CODE:%.c=$(FUZZ_O)/%.o)
 
 # New inputs go to the build folder, so that the committed corpus stays as it is.
 fuzz: $(FUZZ_BIN)
+	$(Q)rm -f $(FUZZ_O)/crash-* $(FUZZ_O)/timeout-* $(FUZZ_O)/oom-* $(FUZZ_O)/leak-*
 	$(Q)set -e; for f in $(FUZZ_BIN); do \
 	  name=$$(basename $$f _fuzz); mkdir -p $(FUZZ_O)/found/$$name; \
 	  echo "# $$f, $(SECONDS) s"; \
 	  $$f -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=$(FUZZ_O)/ \
 	    $(FUZZ_O)/found/$$name $$([ -d tests/fuzz/corpus/$$name ] && echo tests/fuzz/corpus/$$name) \
-	    > $(FUZZ_O)/$$name.log 2>&1 || { tail -40 $(FUZZ_O)/$$name.log; exit 1; }; \
+	    > $(FUZZ_O)/$$name.log 2>&1 || { tail -40 $(FUZZ_O)/$$name.log; \
+	      grep -a 'does not hold:' $(FUZZ_O)/$$name.log; for c in $(FUZZ_O)/crash-* $(FUZZ_O)/timeout-* $(FUZZ_O)/oom-* $(FUZZ_O)/leak-*; do \
+	      [ ! -s $$c ] || { echo "# $$c, gzip and base64:"; gzip -9c $$c | base64; }; done; exit 1; }; \
 	  grep -E 'stat::number_of_executed_units|stat::new_units_added' $(FUZZ_O)/$$name.log; done
 
 -include $(shell [ -d $(FUZZ_O) ] && find $(FUZZ_O) -name '*.d')

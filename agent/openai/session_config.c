@@ -79,8 +79,7 @@ void session_config_say(struct session_config *config, json_t *session, bool ans
 
 int session_config_now(const struct session_config *config, json_t *over, json_t **ret_config)
 {
-	/* The first is a credential of its own. */
-	static const char *const left_out[] = {"client_secret", "object", "id", "expires_at"};
+	static const char *const left_out[] = {"object", "id", "expires_at"};
 
 	json_auto_t *now = config->said ? json_copy(config->said) : json_object();
 	if (!now)
@@ -94,6 +93,8 @@ int session_config_now(const struct session_config *config, json_t *over, json_t
 		r = merge(now, over, 0);
 	if (r < 0)
 		return r;
+	/* A credential, whoever gave it. */
+	json_object_del(now, "client_secret");
 	*ret_config = json_incref(now);
 	return 0;
 }

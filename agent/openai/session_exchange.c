@@ -227,6 +227,7 @@ static int members_of(struct openai_session *s, json_t *over, json_t **ret_membe
 		return -ENOMEM;
 	json_object_del(members, "type");
 	json_object_del(members, "event_id");
+	json_object_del(members, "client_secret");
 	*ret_members = json_incref(members);
 	return 0;
 }

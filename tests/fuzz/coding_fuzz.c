@@ -16,6 +16,7 @@
 #include "base/digest.h"
 #include "http/coding.h"
 #include "http/http_conn.h"
+#include "must.h"
 
 struct run {
 	struct sha256 *sha;
@@ -28,12 +29,6 @@ struct outcome {
 	bool at_end;
 	uint8_t sum[SHA256_LEN];
 };
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static int on_out(void *ctx, const uint8_t *data, size_t len)
 {

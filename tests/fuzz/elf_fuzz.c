@@ -12,12 +12,7 @@
 
 #include "probe/elf32.h"
 #include "probe/elf_symbols.h"
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "must.h"
 
 static bool is_refusal(int r)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "http/http_conn.h"
+#include "must.h"
 
 enum { FLAG_READ = 1, FLAG_GAP = 2, FLAG_CONTINUED = 4, FLAG_PAUSE = 8 };
 
@@ -23,12 +24,6 @@ struct run {
 	uint8_t seen[4096]; /* by exchange: 1 request, 2 response */
 	bool paused;	    /* framing after an early end is not accounted for */
 };
-
-static inline void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static inline void check_message(const struct run *run, const struct http_message *m)
 {

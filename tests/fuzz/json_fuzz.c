@@ -7,24 +7,19 @@
 #include <string.h>
 
 #include "openai/json.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct openai_json ours = {0};
 	json_error_t error;
 	const int bom = size >= 3 && !memcmp(data, "\xef\xbb\xbf", 3);
-	require(openai_json_read(data, size, &ours) == 0);
-	require(ours.offset <= size);
-	require(ours.value || ours.flaws);
-	require(!ours.value || ours.flaws < JSON_BAD_UTF8);
+	must(openai_json_read(data, size, &ours) == 0);
+	must(ours.offset <= size);
+	must(ours.value || ours.flaws);
+	must(!ours.value || ours.flaws < JSON_BAD_UTF8);
 
 	/* jansson passes over some NULs, and ends at others. */
 	if (size && memchr(data, 0, size)) {
@@ -34,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_t *theirs = json_loadb((const char *)data + (bom ? 3 : 0), size - (bom ? 3 : 0),
 				    JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
 	if (theirs || !ours.flaws) {
-		require(ours.flaws == 0);
-		require(json_equal(ours.value, theirs));
+		must(ours.flaws == 0);
+		must(json_equal(ours.value, theirs));
 	}
 	json_decref(theirs);
 	json_decref(ours.value);

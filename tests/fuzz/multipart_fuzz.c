@@ -15,14 +15,9 @@
 #include "base/digest.h"
 #include "http/http_conn.h"
 #include "http/multipart.h"
+#include "must.h"
 
 enum { OPTION_SMALL = 1, OPTION_GAP = 2 };
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void add_text(struct sha256 *sha, const char *text)
 {

@@ -18,6 +18,7 @@
 #include "base/macro.h"
 #include "base/utf8.h"
 #include "openai/exchange.h"
+#include "must.h"
 
 #define OPTION_RESPONSE 0x01 /* else a request */
 #define OPTION_UNKNOWN	0x02 /* of an operation that is not in the table */
@@ -28,18 +29,12 @@
 #define OPTION_LIMIT	0x40 /* more was seen than kept */
 #define OPTION_TARGET	0x80 /* request: the rest up to the first LF is the target, the next line the host */
 
-static void check(int holds)
-{
-	if (!holds)
-		abort();
-}
-
 static void check_json(const json_t *value)
 {
 	if (!value)
 		return;
 	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	check(text != NULL);
+	must(text != NULL);
 	free(text);
 }
 
@@ -47,9 +42,9 @@ static void check_text(const char *text)
 {
 	if (!text)
 		return;
-	check(utf8_valid(text, strlen(text), NULL));
+	must(utf8_valid(text, strlen(text), NULL));
 	for (; *text; text++)
-		check((unsigned char)*text >= 0x20 && *text != 0x7f);
+		must((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
 /* By kind. */
@@ -96,7 +91,7 @@ static size_t split_parts(struct http_part *parts, char *text)
 static void check_request(const struct http_message *msg)
 {
 	struct openai_request *req = NULL;
-	check(openai_request_new(&req, msg) == 0);
+	must(openai_request_new(&req, msg) == 0);
 	check_json(req->messages);
 	check_json(req->prompt);
 	check_json(req->input);
@@ -111,15 +106,15 @@ static void check_request(const struct http_message *msg)
 	check_text(req->deployment_id);
 	check_text(req->model);
 	check_text(req->problem);
-	check(req->operation && (req->kind == OPENAI_UNKNOWN) == !strcmp(req->operation, "Unknown"));
-	check(req->kind != OPENAI_CHAT || !req->body || req->problem);
+	must(req->operation && (req->kind == OPENAI_UNKNOWN) == !strcmp(req->operation, "Unknown"));
+	must(req->kind != OPENAI_CHAT || !req->body || req->problem);
 	openai_request_free(&req);
 }
 
 static void check_response(const struct http_message *msg, const struct openai_request *req)
 {
 	struct openai_response *resp = NULL;
-	check(openai_response_new(&resp, req, msg) == 0);
+	must(openai_response_new(&resp, req, msg) == 0);
 	check_json(resp->choices);
 	check_json(resp->output);
 	check_json(resp->data);
@@ -134,8 +129,8 @@ static void check_response(const struct http_message *msg, const struct openai_r
 	check_text(resp->model);
 	check_text(resp->response_id);
 	check_text(resp->problem);
-	check(resp->prompt_tokens >= -1 && resp->completion_tokens >= -1 && resp->total_tokens >= -1);
-	check(!req || req->kind != OPENAI_CHAT || !resp->body || resp->problem);
+	must(resp->prompt_tokens >= -1 && resp->completion_tokens >= -1 && resp->total_tokens >= -1);
+	must(!req || req->kind != OPENAI_CHAT || !resp->body || resp->problem);
 	openai_response_free(&resp);
 }
 
@@ -145,7 +140,7 @@ static char *take_line(const uint8_t **data, size_t *size)
 	const uint8_t *end = memchr(*data, '\n', *size);
 	size_t len = end ? (size_t)(end - *data) : *size;
 	char *line = strndup((const char *)*data, len);
-	check(line != NULL);
+	must(line != NULL);
 	*data += len + (end != NULL);
 	*size -= len + (end != NULL);
 	return line;
@@ -195,14 +190,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (msg.role == HTTP_REQUEST && second >= 128) {
 		form = strndup((const char *)data, size);
-		check(form != NULL);
+		must(form != NULL);
 		msg.parts = parts;
 		msg.n_parts = split_parts(parts, form);
 	}
 
 	/* Of its exact size, so that the sanitizer sees a read past its end. */
 	msg.body = size ? malloc(size) : NULL;
-	check(!size || msg.body);
+	must(!size || msg.body);
 	if (size)
 		memcpy(msg.body, data, size);
 	msg.body_len = size;

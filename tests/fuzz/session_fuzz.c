@@ -12,6 +12,7 @@
 
 #include "base/utf8.h"
 #include "openai/session.h"
+#include "must.h"
 
 #define OPTION_RESPONSES   0x01
 #define OPTION_OTHER	   0x02 /* a path of no known API */
@@ -25,18 +26,12 @@ struct seen {
 	uint64_t bytes;
 };
 
-static void check(int holds)
-{
-	if (!holds)
-		abort();
-}
-
 static void check_json(const json_t *value)
 {
 	if (!value)
 		return;
 	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	check(text != NULL);
+	must(text != NULL);
 	free(text);
 }
 
@@ -44,16 +39,16 @@ static void check_text(const char *text)
 {
 	if (!text)
 		return;
-	check(utf8_valid(text, strlen(text), NULL));
+	must(utf8_valid(text, strlen(text), NULL));
 	for (; *text; text++)
-		check((unsigned char)*text >= 0x20 && *text != 0x7f);
+		must((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
 static uint8_t *place(struct seen *seen, const struct http_message *msg)
 {
-	check(msg->exchange >> 32 == 5);
-	check(msg->protocol == HTTP_WEBSOCKET && !msg->body && msg->body_len <= msg->body_total);
-	check(msg->first_ts_ns && msg->first_ts_ns <= msg->last_ts_ns);
+	must(msg->exchange >> 32 == 5);
+	must(msg->protocol == HTTP_WEBSOCKET && !msg->body && msg->body_len <= msg->body_total);
+	must(msg->first_ts_ns && msg->first_ts_ns <= msg->last_ts_ns);
 	seen->bytes += msg->body_total;
 	return &seen->at[(uint32_t)msg->exchange % EXCHANGES_MAX];
 }
@@ -61,7 +56,7 @@ static uint8_t *place(struct seen *seen, const struct http_message *msg)
 static void on_request(void *ctx, const struct http_message *msg, const struct openai_request *req)
 {
 	uint8_t *at = place(ctx, msg);
-	check(*at == 0);
+	must(*at == 0);
 	*at = 1;
 	check_json(req->input);
 	check_json(req->instructions);
@@ -69,16 +64,16 @@ static void on_request(void *ctx, const struct http_message *msg, const struct o
 	check_json(req->parameters);
 	check_text(req->model);
 	check_text(req->problem);
-	check(!json_object_get(req->parameters, "client_secret"));
+	must(!json_object_get(req->parameters, "client_secret"));
 }
 
 static void on_response(void *ctx, const struct http_message *msg, const struct openai_request *req,
 			const struct openai_response *resp)
 {
 	uint8_t *at = place(ctx, msg);
-	check(*at == 1);
+	must(*at == 1);
 	*at = 2;
-	check(req && msg->status == 101);
+	must(req && msg->status == 101);
 	check_json(resp->output);
 	check_json(resp->text);
 	check_json(resp->usage);
@@ -88,8 +83,8 @@ static void on_response(void *ctx, const struct http_message *msg, const struct 
 	check_text(resp->model);
 	check_text(resp->response_id);
 	check_text(resp->problem);
-	check(resp->prompt_tokens >= -1 && resp->completion_tokens >= -1 && resp->total_tokens >= -1);
-	check(resp->outcome != OPENAI_INTERRUPTED || resp->finish_reason || !resp->whole);
+	must(resp->prompt_tokens >= -1 && resp->completion_tokens >= -1 && resp->total_tokens >= -1);
+	must(resp->outcome != OPENAI_INTERRUPTED || resp->finish_reason || !resp->whole);
 }
 
 static void say(struct openai_session *session, char how, const uint8_t *data, size_t size, uint64_t now_ns)
@@ -103,7 +98,7 @@ static void say(struct openai_session *session, char how, const uint8_t *data, s
 		msg.opcode = 2;
 	/* Of its exact size, so that the sanitizer sees a read past its end. */
 	msg.body = size ? malloc(size) : NULL;
-	check(!size || msg.body);
+	must(!size || msg.body);
 	if (size)
 		memcpy(msg.body, data, size);
 	msg.body_len = size;
@@ -112,19 +107,19 @@ static void say(struct openai_session *session, char how, const uint8_t *data, s
 		msg.missing_bytes = 10;
 		msg.end = HTTP_END_GAP;
 	}
-	check(openai_session_message(session, &msg) == 0);
+	must(openai_session_message(session, &msg) == 0);
 	free(msg.body);
 }
 
 static void end(struct openai_session *session, struct seen *seen, uint64_t now_ns)
 {
 	struct openai_session_counts counts;
-	check(openai_session_end(session, now_ns) == 0);
-	check(openai_session_end(session, now_ns) == 0);
+	must(openai_session_end(session, now_ns) == 0);
+	must(openai_session_end(session, now_ns) == 0);
 	openai_session_counts(session, &counts);
-	check(seen->bytes + counts.left_out_bytes == counts.bytes);
+	must(seen->bytes + counts.left_out_bytes == counts.bytes);
 	for (size_t i = 0; i < EXCHANGES_MAX; i++)
-		check(seen->at[i] != 1);
+		must(seen->at[i] != 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -138,14 +133,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 || size > 64 * 1024)
 		return -1;
 	struct seen *seen = calloc(1, sizeof(*seen));
-	check(seen != NULL);
+	must(seen != NULL);
 	uint8_t option = data[0];
 	handshake.path = (char *)(option & OPTION_RESPONSES ? "/v1/responses"
 				  : option & OPTION_OTHER   ? "/x"
 							    : "/v1/realtime");
 	const char *target =
 		option & OPTION_TRANSCRIBES ? "/v1/realtime?intent=transcription" : handshake.path;
-	check(openai_session_new(&session, &handshake, target, 1, 5, &ops, seen) == 0);
+	must(openai_session_new(&session, &handshake, target, 1, 5, &ops, seen) == 0);
 	for (size_t i = 1; i < size && now_ns < 2000;) {
 		const uint8_t *line = data + i, *stop = memchr(line, '\n', size - i);
 		size_t len = stop ? (size_t)(stop - line) : size - i;

@@ -14,18 +14,13 @@
 #include "base/digest.h"
 #include "http/sse.h"
 #include "http/sse_end.h"
+#include "must.h"
 
 struct run {
 	struct sha256 *sha; /* of all events */
 	size_t max_event;
 	uint64_t end, len, events;
 };
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void on_event(void *ctx, const struct sse_event *e)
 {

@@ -10,18 +10,13 @@
 
 #include "base/utf8.h"
 #include "openai/stream.h"
-
-static void check(int holds)
-{
-	if (!holds)
-		abort();
-}
+#include "must.h"
 
 static void check_notes(const struct openai_notes *notes)
 {
-	check(utf8_valid((const char *)notes->text.data, notes->text.len, NULL));
+	must(utf8_valid((const char *)notes->text.data, notes->text.len, NULL));
 	for (size_t i = 0; i < notes->text.len; i++)
-		check(notes->text.data[i] >= 0x20 && notes->text.data[i] != 0x7f);
+		must(notes->text.data[i] >= 0x20 && notes->text.data[i] != 0x7f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,25 +31,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.role = HTTP_RESPONSE, .status = 200, .body_len = size - 1, .last_ts_ns = 1};
 	/* Of its exact size, so that the sanitizer sees a read past its end. */
 	msg.body = malloc(size - 1);
-	check(msg.body != NULL);
+	must(msg.body != NULL);
 	memcpy(msg.body, data + 1, size - 1);
 	msg.body_total = size - 1;
 
 	struct openai_stream stream = {0};
 	struct openai_notes notes;
 	openai_notes_init(&notes);
-	check(openai_stream_read(&stream, &msg, kinds[data[0] % 8], &notes) == 0);
+	must(openai_stream_read(&stream, &msg, kinds[data[0] % 8], &notes) == 0);
 	if (notes.text.len)
 		check_notes(&notes);
-	check(!stream.inexact || (stream.answer && notes.text.len));
-	check(!stream.answer || stream.chunks);
-	check(kinds[data[0] % 8] != OPENAI_UNKNOWN || !stream.answer);
+	must(!stream.inexact || (stream.answer && notes.text.len));
+	must(!stream.answer || stream.chunks);
+	must(kinds[data[0] % 8] != OPENAI_UNKNOWN || !stream.answer);
 	if (stream.answer) {
-		check(json_is_object(stream.answer));
+		must(json_is_object(stream.answer));
 		char *text = json_dumps(stream.answer, JSON_COMPACT);
-		check(text != NULL);
+		must(text != NULL);
 		/* A byte of text is at most 6 as JSON (\u001f); each value may need a name and quotes. */
-		check(strlen(text) <= 64 * size + 4096);
+		must(strlen(text) <= 64 * size + 4096);
 		free(text);
 	}
 	openai_stream_done(&stream);

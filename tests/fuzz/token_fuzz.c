@@ -10,15 +10,10 @@
 #include "base/macro.h"
 #include "base/utf8.h"
 #include "identity/token.h"
+#include "must.h"
 
 #define HEADER	  "eyJhbGciOiJSUzI1NiJ9." /* {"alg":"RS256"} */
 #define SIGNATURE ".c2ln"
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void check_text(const char *text)
 {

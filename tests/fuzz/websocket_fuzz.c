@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "http/websocket.h"
+#include "must.h"
 
 enum { FLAG_GAP = 1, FLAG_CALL = 2 };
 enum { OPTION_CLIENT = 1, OPTION_SMALL = 2, OPTION_LOST = 4, OPTION_DEFLATE = 8, OPTION_FRESH = 16 };
@@ -28,12 +29,6 @@ struct run {
 	/* What came out, in short. */
 	uint64_t n, sum;
 };
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void mix(struct run *run, uint64_t value)
 {

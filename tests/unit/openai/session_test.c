@@ -918,6 +918,28 @@ static void test_early_transcript(void **state)
 		    "\"Yes\"");
 }
 
+/* A credential is never a parameter, whoever puts it where. Found by the fuzzer. */
+static void test_credential(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *target, *asked;
+	} cases[] = {
+		{REALTIME,
+		 "{\"type\":\"response.create\",\"response\":{\"client_secret\":{\"value\":\"ek_s\"}}}"},
+		{"/v1/responses",
+		 "{\"type\":\"response.create\",\"client_secret\":\"ek_s\",\"input\":\"Hi\"}"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_talk_ struct talk t;
+		talk_begin(&t, cases[i].target);
+		client(&t, cases[i].asked);
+		talk_end(&t);
+		assert_int_equal(t.n, 2);
+		assert_null(json_object_get(req_of(&t, 0)->parameters, "client_secret"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -939,6 +961,7 @@ int main(void)
 		cmocka_unit_test(test_other),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_early_transcript),
+		cmocka_unit_test(test_credential),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
