@@ -74,6 +74,7 @@ static void worker_conn_free(struct worker_conn **conn)
 		struct exchange *e = exchange_take(*conn, (*conn)->exchanges->number);
 		exchange_free(&e);
 	}
+	exchange_free(&(*conn)->unanswered);
 	pipeline_session_free(&(*conn)->session);
 	identity_process_done(&(*conn)->process);
 	free((*conn)->tls_library);
@@ -275,11 +276,40 @@ static int switch_protocol(struct worker *w, struct worker_conn *conn, const str
 	return pipeline_session_new(&conn->session, w, conn, job, e);
 }
 
+static int handle_websocket(struct worker *w, struct worker_conn *conn, const struct job *job)
+{
+	int r = 0;
+	if (conn->unanswered) {
+		r = switch_protocol(w, conn, job, conn->unanswered);
+		exchange_free(&conn->unanswered);
+	}
+	return r < 0 ? r : pipeline_session_message(w, conn->session, job);
+}
+
+/* What the exchange leads to on its connection. */
+static int follow(struct worker *w, struct worker_conn *conn, const struct job *job,
+		  struct exchange **exchange)
+{
+	struct exchange *e = *exchange;
+
+	if (job->msg->role == HTTP_REQUEST) {
+		openai_request_shed(e->request);
+		exchange_append(conn, TAKE_PTR(*exchange));
+		return 0;
+	}
+	if (!e->upgrade_target)
+		return 0;
+	if (job->msg->status == 101)
+		return switch_protocol(w, conn, job, e);
+	if (job->msg->end == HTTP_END_UNSEEN && !conn->unanswered)
+		conn->unanswered = TAKE_PTR(*exchange); /* frames tell whether it was granted */
+	return 0;
+}
+
 static int handle_message(struct worker *w, struct job *job)
 {
 	static struct worker_conn unknown = {.role = "client"};
 	struct worker_conn *conn = map_get(w->conns, job->conn_id);
-	bool is_request = job->msg->role == HTTP_REQUEST;
 	_cleanup_(exchange_free) struct exchange *e = NULL;
 	struct event *event = NULL;
 	int r = 0;
@@ -287,8 +317,8 @@ static int handle_message(struct worker *w, struct job *job)
 	if (!conn)
 		conn = &unknown; /* out of memory when it opened */
 	if (job->msg->protocol == HTTP_WEBSOCKET)
-		return pipeline_session_message(w, conn->session, job);
-	if (!is_request)
+		return handle_websocket(w, conn, job);
+	if (job->msg->role == HTTP_RESPONSE)
 		e = exchange_take(conn, job->msg->exchange);
 	if (!e)
 		r = exchange_new(w, job->msg, &e);
@@ -297,13 +327,7 @@ static int handle_message(struct worker *w, struct job *job)
 	if (r < 0)
 		return r;
 	worker_publish(w, job->msg->role, event);
-	if (is_request && conn != &unknown) {
-		openai_request_shed(e->request);
-		exchange_append(conn, TAKE_PTR(e));
-	} else if (e->upgrade_target && job->msg->status == 101 && conn != &unknown) {
-		r = switch_protocol(w, conn, job, e);
-	}
-	return r;
+	return conn == &unknown ? 0 : follow(w, conn, job, &e);
 }
 
 /* --- thread -------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct worker_conn {
 	struct exchange *exchanges; /* oldest first */
 	size_t n_exchanges;
 	struct pipeline_session *session; /* once the connection is a WebSocket; else NULL */
+	struct exchange *unanswered;	  /* asked for a WebSocket, its answer is lost; else NULL */
 };
 
 /* What all events of a connection say. Points into itself and into conn: do not copy. */

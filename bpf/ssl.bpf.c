@@ -320,7 +320,7 @@ static __always_inline void unsent_note(__u64 ssl, struct conn *c, __u64 len)
 
 #define PREFACE_BEGINS 0x50524920 /* "PRI " */
 
-enum head_state { HEAD_MORE, HEAD_MATCH, HEAD_NO_MATCH, HEAD_NOT_HTTP, HEAD_TOO_LONG };
+enum head_state { HEAD_MORE, HEAD_MATCH, HEAD_NO_MATCH, HEAD_NOT_HTTP, HEAD_HTTP2, HEAD_TOO_LONG };
 
 /* Requests begin with one of these (RFC 9110 section 9, RFC 5789), h2 with its preface (RFC 9113
  * section 3.4). */
@@ -395,10 +395,8 @@ static __always_inline enum head_state head_judge(struct scratch *s)
 	if (s->len < 4)
 		return HEAD_MORE;
 	__builtin_memcpy(&word, s->data, 4);
-	if (bpf_ntohl(word) == PREFACE_BEGINS) {
-		count(COUNTER_HTTP2_UNNAMED, 0);
-		return HEAD_NO_MATCH;
-	}
+	if (bpf_ntohl(word) == PREFACE_BEGINS)
+		return HEAD_HTTP2;
 	if (!method_begins(word))
 		return HEAD_NOT_HTTP;
 	host_line_find(s);
@@ -440,6 +438,29 @@ static __always_inline void conn_ignore(struct conn *c)
 	bpf_map_delete_elem(&scratches, &id);
 }
 
+/* A call that begins with a frame that opens a stream (RFC 9113 sections 4.1 and 6.2): a head of HTTP/2 whose
+ * preface was not seen. Its names stand in a table that nobody can see any more. Of chance bytes, one call in
+ * some hundred thousand looks so. */
+static __always_inline bool begins_http2_stream(const struct frame *f)
+{
+	const __u8 known = 0x01 | 0x04 | 0x08 | 0x20; /* END_STREAM, END_HEADERS, PADDED, PRIORITY */
+	__u8 head[9];
+
+	if (f->len < sizeof(head) || bpf_probe_read_user(head, sizeof(head), (void *)f->buf))
+		return false;
+	__u32 len = head[0] << 16 | head[1] << 8 | head[2];
+	return len && len <= RECORD_PLAIN_MAX && len <= f->len - sizeof(head) && head[3] == 1 &&
+	       !(head[4] & ~known) && !(head[5] & 0x80) && (head[8] & 1);
+}
+
+/* Once for each connection, which may turn out to be another all the same. */
+static __always_inline void http2_unnamed(struct conn *c)
+{
+	if (!c->http2_seen)
+		count(COUNTER_HTTP2_UNNAMED, 0);
+	c->http2_seen = 1;
+}
+
 /* Adds this call to what is known of the head, and decides if that is enough. True: monitored from here on.
  */
 static __always_inline bool head_decides(struct conn *c, struct frame *f)
@@ -450,8 +471,11 @@ static __always_inline bool head_decides(struct conn *c, struct frame *f)
 	/* Most calls of a connection picked up in the middle are of no interest: four bytes tell. */
 	if (f->len >= 4 && !bpf_map_lookup_elem(&scratches, &id)) {
 		bpf_probe_read_user(&word, sizeof(word), (void *)f->buf);
-		if (!method_begins(word) && bpf_ntohl(word) != PREFACE_BEGINS)
+		if (!method_begins(word) && bpf_ntohl(word) != PREFACE_BEGINS) {
+			if (begins_http2_stream(f))
+				http2_unnamed(c);
 			return false;
+		}
 	}
 	if (++c->tries > OAITAP_TRIES_MAX) {
 		count(COUNTER_UNDECIDED, 0);
@@ -493,6 +517,10 @@ static __always_inline bool head_decides(struct conn *c, struct frame *f)
 		return false;
 	case HEAD_TOO_LONG:
 		count(COUNTER_UNDECIDED, 0);
+		conn_ignore(c);
+		return false;
+	case HEAD_HTTP2:
+		http2_unnamed(c);
 		conn_ignore(c);
 		return false;
 	case HEAD_NO_MATCH:

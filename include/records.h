@@ -194,6 +194,8 @@ struct conn {
 	__u8 socket_done; /* addresses sent, or not to be had */
 	__u8 loss[2];	  /* enum record_loss of bytes lost since the last record */
 	__u16 tries;	  /* calls looked at while undecided */
+	__u8 http2_seen;  /* counted as an unnamed connection of HTTP/2 */
+	__u8 pad[7];
 };
 
 /* What the agent asks for, by running the program conn_order. */
@@ -230,6 +232,6 @@ _Static_assert(sizeof(struct record_hello) == 376, "record_hello");
 _Static_assert(sizeof(struct flow) == 16, "flow");
 _Static_assert(sizeof(struct record_process) == 32, "record_process");
 _Static_assert(sizeof(struct conn_key) == 16, "conn_key");
-_Static_assert(sizeof(struct conn) == 72, "conn");
+_Static_assert(sizeof(struct conn) == 80, "conn");
 _Static_assert(sizeof(struct proc) == 16, "proc");
 _Static_assert(sizeof(struct host_key) == 132, "host_key");

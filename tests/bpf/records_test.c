@@ -498,6 +498,38 @@ static void test_request_after_other_bytes(void **state)
 	world_done(&w);
 }
 
+/* A connection of HTTP/2 that was open before: it cannot be judged, and counts once. */
+static void test_http2_in_the_middle(void **state)
+{
+	static const char frame[] =
+		"text=\\x00\\x00\\x05\\x01\\x25\\x00\\x00\\x00\\x03\\x80\\x00\\x00\\x00\\x10";
+	static const char *const others[] = {
+		"text=\\x00\\x00\\x05\\x00\\x01\\x00\\x00\\x00\\x03hello", /* DATA */
+		"text=\\x00\\x00\\x05\\x01\\x25\\x00\\x00\\x00\\x02hello", /* a stream of the server's */
+		"text=\\x00\\x00\\x06\\x01\\x25\\x00\\x00\\x00\\x03hello", /* cut */
+		"text=\\x00\\x00\\x05\\x01\\x42\\x00\\x00\\x00\\x03hello", /* unknown flags */
+	};
+	struct world w;
+	(void)state;
+
+	RUN(&w, &plain, "new", "write=100", frame, "read=500", frame, frame, "free", "new", frame, "free");
+	assert_int_equal(w.n_conns, 0);
+	assert_int_equal(w.records, 0);
+	assert_int_equal(w.counters[COUNTER_HTTP2_UNNAMED].count, 2);
+	world_done(&w);
+
+	/* What only looked so does not hide the request after it. */
+	RUN(&w, &plain, "new", frame, "text=GET / HTTP/1.1\\r\\nHost: api.openai.com\\r\\n\\r\\n", "free");
+	assert_int_equal(w.n_conns, 1);
+	world_done(&w);
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		RUN(&w, &plain, "new", others[i], "free");
+		assert_int_equal(w.counters[COUNTER_HTTP2_UNNAMED].count, 0);
+		world_done(&w);
+	}
+}
+
 /* A program that serves and asks itself: each side is a connection, if its role is wanted. */
 static void test_roles(void **state)
 {
@@ -706,6 +738,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_first_bytes_decide),
 		cmocka_unit_test(test_head_in_several_writes),
 		cmocka_unit_test(test_request_after_other_bytes),
+		cmocka_unit_test(test_http2_in_the_middle),
 		cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_early_data),
 		cmocka_unit_test(test_skip_order),

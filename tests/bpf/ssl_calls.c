@@ -7,7 +7,7 @@
  *   sni=NAME       the same with a server name
  *   write=N        the client writes N bytes with SSL_write, the server reads them
  *   write_ex=N     with SSL_write_ex
- *   text=STRING    the client writes this text (\r and \n are understood), the server reads it
+ *   text=STRING    the client writes this text (\r, \n and \x1f are understood), the server reads it
  *   read=N         the server writes N bytes, the client reads them with SSL_read
  *   read_ex=N      with SSL_read_ex
  *   fail_read      the client reads when there is nothing (WANT_READ)
@@ -242,10 +242,16 @@ static void step_text(const char *text)
 	size_t n = 0;
 	must(out != NULL, "strdup");
 	for (const char *p = text; *p; p++) {
-		if (p[0] == '\\' && (p[1] == 'r' || p[1] == 'n'))
-			out[n++] = *++p == 'r' ? '\r' : '\n';
-		else
-			out[n++] = *p;
+		unsigned int byte = (unsigned char)*p;
+		int more = 0;
+		if (p[0] == '\\' && (p[1] == 'r' || p[1] == 'n')) {
+			byte = p[1] == 'r' ? '\r' : '\n';
+			more = 1;
+		} else if (sscanf(p, "\\x%2x%n", &byte, &more) == 1) {
+			more--;
+		}
+		out[n++] = (char)byte;
+		p += more;
 	}
 	write_all(client, server, (uint8_t *)out, n, false, false);
 	sent[0] += n;

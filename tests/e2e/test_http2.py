@@ -105,7 +105,6 @@ def test_cancelled_streams(agent, clients, endpoint, texts, quiet):
     assert sum(not record["response_complete"] for record in records.values()) == 12
 
 
-@pytest.mark.xfail(reason="without a name and a head in the clear, the kernel neither sends nor counts it", strict=False)
 def test_connection_that_was_open_before(sandbox, endpoint, texts, agent_ready):
     """Its host was said before the agent came, and stands in a compression table that nobody can see any more: such a
     connection is counted. If it is read nevertheless, what is said of it is right."""

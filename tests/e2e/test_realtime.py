@@ -2,8 +2,17 @@
 """Realtime sessions over WebSocket, with the SDKs' own clients: the handshake is an exchange, and so is each answer; their
 events hold what was said, and the sums of what was heard."""
 
-import pytest
+import base64
+import json
+import os
+import signal
+import threading
+import time
 
+import pytest
+from wsproto.frame_protocol import FrameProtocol, Opcode
+
+import agent as agents
 import answers
 import drive
 import truth
@@ -244,3 +253,52 @@ def test_refused(agent, clients, endpoint, quiet, name):
     (_, _, first), (_, _, second) = done
     assert first["outcome"] == "stream-error" and first["error"]["code"] == "rate_limit_exceeded"
     assert second["outcome"] == "ok"
+
+
+def test_handshake_answer_lost(sandbox, endpoint, agent_ready, tmp_path):
+    """The ring is full when the 101 comes, with an agent that stands still: frames tell that there is a session, and
+    what comes after the loss is read."""
+    frames = FrameProtocol(client=True, extensions=[])
+    gates = [tmp_path / "full", tmp_path / "on"]
+    head = (
+        "GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: api.openai.com\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Authorization: Bearer {drive.credential('openai')['value']}\r\n\r\n"
+    )
+
+    def send(data):
+        return {"send": base64.b64encode(data).decode()}
+
+    talk = [step["send"] for step in say(text="Nach dem Loch. " * 20) if "send" in step]
+    steps = [send(head.encode()), {"gate": str(gates[0])}]
+    steps += [send(frames.ping()) for _ in range(400)]
+    steps += [{"until": "session.created"}, {"gate": str(gates[1])}]
+    steps += [send(frames.send_data(json.dumps(one), fin=True)) for one in talk]
+    steps += [{"until": '"response.done"'}, send(frames.close(1000))]
+
+    results = []
+    with agents.Agent(sandbox.path / "agent-answer-lost", capture={"ring_size": "64KiB"}) as agent:
+        client = threading.Thread(target=lambda: results.append(drive.raw(sandbox, OPENAI, steps)))
+        client.start()
+        assert agent.wait(1)
+        os.kill(agent.process.pid, signal.SIGSTOP)
+        gates[0].touch()
+        time.sleep(1)
+        os.kill(agent.process.pid, signal.SIGCONT)
+        time.sleep(0.5)
+        gates[1].touch()
+        client.join()
+        slots = list(truth.pair(agent.take(4)).values())
+        status = agent.status()
+        assert agent.stop() == 0
+    (record,) = endpoint.take(1)
+    assert results[0]["error"] is None
+    by_protocol = {slot["Request"]["connection"]["protocol"]: slot for slot in slots}
+    assert "status" not in by_protocol["http/1.1"]["Response"]
+    assert by_protocol["http/1.1"]["Response"]["capture"]["reason"] == "ring-full"
+    # What the server said first went down with the 101, and is missing there: the answer has all but that.
+    wrong, ((_, _, response),) = compare(slots, by_protocol["http/1.1"], record, "openai")
+    assert all("response's bytes" in line or "response's hash" in line for line in wrong), wrong
+    assert response["capture"]["complete"] and response["outcome"] == "ok"
+    assert status["messages"]["left-out"] <= 2, "more than the frames of the end"
+    assert agents.dropped(status)

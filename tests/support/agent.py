@@ -13,7 +13,7 @@ import time
 
 import jsonschema_rs
 
-from drive import BUILD
+from drive import BUILD, PATIENCE
 from sandbox import end
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -166,7 +166,7 @@ class Agent:
                 self.events.append((now, event))
             self.changed.notify_all()
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         while "ready" not in self.messages().splitlines():
             if self.process.poll() is not None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TLS client that sends what it is told, byte for byte. Reads one job from standard input: {"host",
-"steps": [{"send": base64} | {"send_file": path} | {"pause": seconds} | {"answers": N} | {"end": true}]}.
-`answers` reads until N whole HTTP/1.1 answers have come (`head`: to HEAD), `end` until the server ends.
+"steps": [{"send": base64} | {"send_file": path} | {"pause": seconds} | {"gate": path} | {"answers": N} |
+{"until": text} | {"end": true}]}. `gate` waits for a file. `answers` reads until N whole HTTP/1.1 answers have come
+(`head`: to HEAD), `until` until the text has come, `end` until the server ends.
 "server_name": false leaves the server name out of the handshake. Prints {"pid", "read_sha256", "read_bytes",
 "answers"}."""
 
@@ -61,6 +62,17 @@ def main():
                     stream.sendall(file.read())
             elif "pause" in step:
                 time.sleep(step["pause"])
+            elif "gate" in step:
+                while not os.path.exists(step["gate"]):
+                    time.sleep(0.01)
+            elif "until" in step:
+                while step["until"].encode() not in rest:
+                    data = stream.recv(65536)
+                    if not data:
+                        raise ValueError(f"the server ended before {step['until']!r}")
+                    rest += data
+                    everything += data
+                rest.clear()
             goal = answers + step.get("answers", 0)
             while answers < goal or "end" in step:
                 size = None if "end" in step else answer_length(bytes(rest), step.get("head"))
