@@ -115,7 +115,7 @@ install: all
 	install -D -m 644 docs/event.schema.json $(DESTDIR)$(PREFIX)/share/doc/oaitap/event.schema.json
 
 clean:
-	rm -rf build build-san build-fuzz
+	rm -rf build build-san build-fuzz build-cov
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -125,6 +125,7 @@ help:
 ## make test                all tests, every cell twice; make test-full: 50 times
 ## make all                 builds build/oaitap
 ## make unit [T=stage]      unit tests; SANITIZE=1 with ASan and UBSan
+## make coverage             what of agent/http, openai, identity and base the unit tests reach
 ## make bpf-test            the BPF programs against a real OpenSSL program (as root)
 ## make e2e [T=fidelity]    end-to-end tests (as root)
 ## make test-kernels        a part of the tests on several kernels, emulated ones too (as root)
