@@ -100,7 +100,7 @@ struct http2 {
 	const struct http_conn_ops *ops;
 	void *ctx;
 	struct http2_side side[2];	   /* by enum http_role */
-	struct map *streams;		   /* by id */
+	struct map *streams;		   /* by their ids, mixed */
 	struct http2_stream *first, *last; /* oldest first */
 	uint64_t exchanges;
 	size_t heads;	    /* bytes of header fields in messages that are not given yet */

@@ -22,9 +22,16 @@ static uint64_t add_sat(uint64_t a, uint64_t b)
 
 /* --- the table --------------------------------------------------------------------------- */
 
+/* A peer chooses the identifiers. So that it cannot choose those that collide, where the object lies has a
+ * part. */
+static uint64_t key_of(const struct http2 *h, uint32_t id)
+{
+	return map_mix((uintptr_t)h, id);
+}
+
 struct http2_stream *http2_stream_find(struct http2 *h, uint32_t id)
 {
-	return map_get(h->streams, id);
+	return map_get(h->streams, key_of(h, id));
 }
 
 static void half_done(struct http2 *h, struct http2_half *half)
@@ -48,7 +55,7 @@ static void stream_free(struct http2 *h, struct http2_stream *s)
 	h->n_held -= s->held;
 	*(s->prev ? &s->prev->next : &h->first) = s->next;
 	*(s->next ? &s->next->prev : &h->last) = s->prev;
-	map_remove(h->streams, s->id);
+	map_remove(h->streams, key_of(h, s->id));
 	free(s);
 }
 
@@ -338,7 +345,7 @@ int http2_stream_new(struct http2 *h, uint32_t id, struct http2_stream **ret_str
 	struct http2_stream *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	int r = map_put(h->streams, id, s);
+	int r = map_put(h->streams, key_of(h, id), s);
 	if (r < 0) {
 		free(s);
 		return r;
