@@ -35,6 +35,8 @@ struct http2_stream {
 	uint64_t exchange;
 	struct http2_half half[2];     /* by enum http_role */
 	struct http_message *response; /* owned: ended, and waiting for the request to end, or to come */
+	uint64_t kept;		       /* of it, counted in limits.budget */
+	size_t heads;		       /* of it, counted in http2.heads */
 	bool held;		       /* it waits for a request that has not come */
 	bool head_method;	       /* the request's is HEAD */
 	struct http2_stream *prev, *next;

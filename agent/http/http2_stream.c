@@ -41,6 +41,28 @@ static void half_done(struct http2 *h, struct http2_half *half)
 	http_draft_done(&half->draft);
 }
 
+/* A message that waits here takes as much as it did while it came. */
+static void count_response(struct http2 *h, struct http2_stream *s, const struct http2_half *half)
+{
+	const struct http_message *msg = s->response;
+	struct http_budget *budget = h->limits->budget;
+	h->heads += s->heads = half->heads;
+	s->kept = msg->body_len;
+	for (size_t i = 0; i < msg->n_parts; i++)
+		s->kept += msg->parts[i].data_len;
+	if (budget)
+		budget->used += s->kept;
+}
+
+static void uncount_response(struct http2 *h, struct http2_stream *s)
+{
+	h->heads -= s->heads;
+	if (h->limits->budget)
+		h->limits->budget->used -= s->kept;
+	s->heads = 0;
+	s->kept = 0;
+}
+
 static void stream_free(struct http2 *h, struct http2_stream *s)
 {
 	for (int role = HTTP_REQUEST; role <= HTTP_RESPONSE; role++) {
@@ -51,6 +73,7 @@ static void stream_free(struct http2 *h, struct http2_stream *s)
 			side->block_stream = NULL;
 		half_done(h, &s->half[role]);
 	}
+	uncount_response(h, s);
 	http_message_free(&s->response);
 	h->n_held -= s->held;
 	*(s->prev ? &s->prev->next : &h->first) = s->next;
@@ -66,6 +89,7 @@ static void give_response(struct http2 *h, struct http2_stream *s)
 	struct http_message *msg = TAKE_PTR(s->response);
 	if (!msg)
 		return;
+	uncount_response(h, s);
 	msg->orphan = !s->half[HTTP_REQUEST].begun;
 	h->ops->on_message(h->ctx, msg);
 }
@@ -225,7 +249,6 @@ static void response_ended(struct http2 *h, struct http2_stream *s, struct http_
 {
 	struct http2_half *request = &s->half[HTTP_REQUEST];
 	const struct http2_side *requests = &h->side[HTTP_REQUEST];
-	s->response = msg;
 	/* Its end is probably what was lost. */
 	if (request->begun && !request->ended && request->lost) {
 		http2_end(h, s, HTTP_REQUEST, HTTP_END_GAP, NULL);
@@ -249,6 +272,10 @@ void http2_end(struct http2 *h, struct http2_stream *s, enum http_role role, enu
 		return;
 	struct http_message *msg = finish(h, s, role, end, problem);
 	half->begun = half->ended = true;
+	if (role == HTTP_RESPONSE && msg) {
+		s->response = msg;
+		count_response(h, s, half);
+	}
 	half_done(h, half);
 	if (role == HTTP_REQUEST)
 		request_ended(h, s, msg);
