@@ -212,7 +212,7 @@ static struct http_message *finish(struct http2 *h, struct http2_stream *s, enum
 		end = HTTP_END_COMPLETE;
 		problem = NULL;
 	}
-	if (end == HTTP_END_COMPLETE && half->capped) {
+	if ((end == HTTP_END_COMPLETE || end == HTTP_END_CLOSED) && half->capped) {
 		end = HTTP_END_LIMIT;
 		problem = half->why;
 	} else if (end == HTTP_END_COMPLETE && half->lost) {
@@ -427,7 +427,7 @@ void http2_unbegin(struct http2 *h, struct http2_stream *s, enum http_role role)
 	half->missing = half->draft.msg->missing_bytes;
 	half->missing_reason = half->draft.msg->missing_reason;
 	http_draft_drop(&half->draft);
-	half->begun = false;
+	half->begun = half->capped = false;
 	h->heads -= half->heads;
 	half->heads = 0;
 }
