@@ -29,6 +29,7 @@ struct coding {
 	bool text;			 /* see coding_is_text(); what was taken so far */
 	uint8_t first[CODING_FIRST_LEN]; /* of what was on the wire */
 	uint8_t pieces[][CODING_PIECE];	 /* of each stage */
+	size_t pieces_len;		 /* taken of the memory */
 };
 
 static const char over_memory[] = "decompression was stopped: it needs more memory than the limit";
@@ -82,12 +83,17 @@ void coding_list_add(struct coding_list *list, const char *value, size_t max)
 int coding_new(struct coding **ret_coding, const struct coding_list *list, const struct http_limits *limits,
 	       coding_out *out, void *ctx)
 {
-	/* The pieces are small beside what any decoder allocates, and not counted. */
-	_cleanup_(coding_free) struct coding *c = calloc(1, sizeof(*c) + list->n * sizeof(c->pieces[0]));
-	if (!c)
+	struct decoder_memory memory = {.max = limits->max_decoder, .budget = limits->decoders};
+	size_t pieces_len = list->n * CODING_PIECE;
+	if (!decoder_memory_take(&memory, pieces_len))
+		return -ENOBUFS;
+	_cleanup_(coding_free) struct coding *c = calloc(1, sizeof(*c) + pieces_len);
+	if (!c) {
+		decoder_memory_give(&memory, pieces_len);
 		return -ENOMEM;
 	c->limits = limits;
-	c->memory = (struct decoder_memory){.max = limits->max_decoder, .budget = limits->decoders};
+	c->memory = memory;
+	c->pieces_len = pieces_len;
 	c->out = out;
 	c->ctx = ctx;
 	c->text = true;
@@ -109,6 +115,7 @@ void coding_free(struct coding **coding)
 		decoder_free(&c->stages[i].decoder);
 	free(c);
 	*coding = NULL;
+	decoder_memory_give(&c->memory, c->pieces_len);
 }
 
 static int stop(struct coding *c, int error, const char *problem)

@@ -38,7 +38,7 @@ struct decoder {
 
 /* --- memory ------------------------------------------------------------------------------ */
 
-static bool charge(struct decoder_memory *m, size_t len)
+bool decoder_memory_take(struct decoder_memory *m, size_t len)
 {
 	bool fits = len <= m->max - m->used && (!m->budget || len <= m->budget->max - m->budget->used);
 	if (!fits) {
@@ -51,7 +51,7 @@ static bool charge(struct decoder_memory *m, size_t len)
 	return true;
 }
 
-static void uncharge(struct decoder_memory *m, size_t len)
+void decoder_memory_give(struct decoder_memory *m, size_t len)
 {
 	m->used -= len;
 	if (m->budget)
@@ -61,11 +61,11 @@ static void uncharge(struct decoder_memory *m, size_t len)
 static void *memory_alloc(void *opaque, size_t len)
 {
 	struct decoder_memory *m = opaque;
-	if (len > SIZE_MAX - sizeof(union block) || !charge(m, len))
+	if (len > SIZE_MAX - sizeof(union block) || !decoder_memory_take(m, len))
 		return NULL;
 	union block *block = malloc(sizeof(*block) + len);
 	if (!block) {
-		uncharge(m, len);
+		decoder_memory_give(m, len);
 		return NULL;
 	}
 	block->len = len;
@@ -77,7 +77,7 @@ static void memory_free(void *opaque, void *p)
 	if (!p)
 		return;
 	union block *block = (union block *)p - 1;
-	uncharge(opaque, block->len);
+	decoder_memory_give(opaque, block->len);
 	free(block);
 }
 
@@ -96,9 +96,9 @@ static int out_of_memory(const struct decoder *d)
 static int recount_zstd(struct decoder *d)
 {
 	size_t len = ZSTD_sizeof_DStream(d->zstd);
-	uncharge(d->memory, d->zstd_len);
+	decoder_memory_give(d->memory, d->zstd_len);
 	d->zstd_len = 0;
-	if (!charge(d->memory, len))
+	if (!decoder_memory_take(d->memory, len))
 		return -ENOBUFS;
 	d->zstd_len = len;
 	return 0;
@@ -316,7 +316,7 @@ void decoder_free(struct decoder **decoder)
 	if (d->br)
 		BrotliDecoderDestroyInstance(d->br);
 	ZSTD_freeDStream(d->zstd);
-	uncharge(d->memory, d->zstd_len);
+	decoder_memory_give(d->memory, d->zstd_len);
 	free(d);
 	*decoder = NULL;
 }

@@ -21,6 +21,10 @@ struct decoder_memory {
 	bool refused; /* something was asked for that is over a limit */
 };
 
+/* False: so much is not left, and nothing is taken. */
+bool decoder_memory_take(struct decoder_memory *memory, size_t len);
+void decoder_memory_give(struct decoder_memory *memory, size_t len);
+
 struct decoder_io {
 	const uint8_t *in;
 	size_t in_len;
