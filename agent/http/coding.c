@@ -21,6 +21,7 @@ struct coding {
 	size_t n;
 	const struct http_limits *limits;
 	struct decoder_memory memory;
+	struct coding_total *total; /* borrowed, or NULL */
 	coding_out *out;
 	void *ctx;
 	uint64_t wire; /* bytes that the first stage has taken, in the calls before and in this one */
@@ -28,8 +29,8 @@ struct coding {
 	const char *problem;
 	bool text;			 /* see coding_is_text(); what was taken so far */
 	uint8_t first[CODING_FIRST_LEN]; /* of what was on the wire */
-	uint8_t pieces[][CODING_PIECE];	 /* of each stage */
 	size_t pieces_len;		 /* taken of the memory */
+	uint8_t pieces[][CODING_PIECE];	 /* of each stage */
 };
 
 static const char over_memory[] = "decompression was stopped: it needs more memory than the limit";
@@ -91,6 +92,7 @@ int coding_new(struct coding **ret_coding, const struct coding_list *list, const
 	if (!c) {
 		decoder_memory_give(&memory, pieces_len);
 		return -ENOMEM;
+	}
 	c->limits = limits;
 	c->memory = memory;
 	c->pieces_len = pieces_len;
@@ -113,9 +115,14 @@ void coding_free(struct coding **coding)
 		return;
 	for (size_t i = 0; i < c->n; i++)
 		decoder_free(&c->stages[i].decoder);
+	decoder_memory_give(&c->memory, c->pieces_len);
 	free(c);
 	*coding = NULL;
-	decoder_memory_give(&c->memory, c->pieces_len);
+}
+
+void coding_count_in(struct coding *c, struct coding_total *total)
+{
+	c->total = total;
 }
 
 static int stop(struct coding *c, int error, const char *problem)
@@ -141,13 +148,27 @@ static int refuse(struct coding *c, int error)
 	}
 }
 
+static uint64_t by_ratio(const struct coding *c, uint64_t in)
+{
+	uint64_t out;
+	return __builtin_mul_overflow(in, (uint64_t)c->limits->max_ratio, &out) ? UINT64_MAX : out;
+}
+
 /* How much may have come out of a decoder by now. */
 static uint64_t allowance(const struct coding *c)
 {
-	uint64_t by_ratio;
-	if (__builtin_mul_overflow(c->wire, (uint64_t)c->limits->max_ratio, &by_ratio))
-		by_ratio = UINT64_MAX;
-	return MIN(MAX(by_ratio, c->limits->ratio_from), c->limits->max_decoded);
+	return MIN(MAX(by_ratio(c, c->wire), c->limits->ratio_from), c->limits->max_decoded);
+}
+
+/* How much more may come out of all bodies. */
+static uint64_t room_of_all(const struct coding *c)
+{
+	if (!c->total)
+		return UINT64_MAX;
+	uint64_t allowed = by_ratio(c, c->total->in);
+	allowed =
+		allowed > UINT64_MAX - c->limits->max_decoded ? UINT64_MAX : allowed + c->limits->max_decoded;
+	return allowed > c->total->out ? allowed - c->total->out : 0;
 }
 
 static int run_stage(struct coding *c, size_t i, const uint8_t *data, size_t len);
@@ -157,16 +178,29 @@ static int pass_on(struct coding *c, size_t i, size_t len)
 {
 	struct stage *s = &c->stages[i];
 	uint64_t allowed = allowance(c), room = allowed > s->given ? allowed - s->given : 0;
-	size_t n = (size_t)MIN((uint64_t)len, room);
+	uint64_t all = room_of_all(c), most = MIN(room, all);
+	size_t n = (size_t)MIN((uint64_t)len, most);
 	int r = 0;
 	s->given += n;
+	if (c->total)
+		c->total->out += n;
 	if (n)
 		r = i + 1 < c->n ? run_stage(c, i + 1, c->pieces[i], n) : c->out(c->ctx, c->pieces[i], n);
 	if (r < 0 || n == len)
 		return r;
 	if (s->given >= c->limits->max_decoded)
 		return stop(c, -EFBIG, "decompression was stopped: the body is larger than the limit");
+	if (room > all)
+		return stop(c, -EFBIG,
+			    "decompression was stopped: the connection's bodies grow by more than the limit");
 	return stop(c, -EFBIG, "decompression was stopped: the body grows by more than the limit");
+}
+
+static void took(struct coding *c, size_t len)
+{
+	c->wire += len;
+	if (c->total)
+		c->total->in += len;
 }
 
 static int run_stage(struct coding *c, size_t i, const uint8_t *data, size_t len)
@@ -181,7 +215,7 @@ static int run_stage(struct coding *c, size_t i, const uint8_t *data, size_t len
 		int r = decoder_step(s->decoder, &io);
 		size_t made = CODING_PIECE - io.out_len;
 		if (i == 0)
-			c->wire = c->fed + (len - io.in_len);
+			took(c, before - io.in_len);
 		/* None of the libraries stands still with input and room; if one ever did, so would we. */
 		if (r == 0 && !made && io.in_len && io.in_len == before)
 			r = -EBADMSG;

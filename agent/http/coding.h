@@ -6,7 +6,8 @@
  * globals.
  *
  * Bounded by http_limits: what comes out of any of the stacked decoders, in bytes and in relation to what
- * went in, how many there are, and what they allocate. */
+ * went in, how many there are, and what they allocate. Many small bodies are bounded like one large one: what
+ * comes out of them all in relation to what went in (struct coding_total). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +36,11 @@ void coding_list_push(struct coding_list *list, enum coding_kind kind, size_t ma
 /* All codings of one field value; "identity" and empty items count for nothing. */
 void coding_list_add(struct coding_list *list, const char *value, size_t max);
 
+/* Of all bodies of a connection: bytes that went into their first decoders, and that came out of any. */
+struct coding_total {
+	uint64_t in, out;
+};
+
 struct coding;
 
 /* data is borrowed for the call. A negative return ends coding_feed() with it. */
@@ -44,6 +50,9 @@ typedef int coding_out(void *ctx, const uint8_t *data, size_t len);
 int coding_new(struct coding **ret_coding, const struct coding_list *list, const struct http_limits *limits,
 	       coding_out *out, void *ctx);
 void coding_free(struct coding **coding);
+
+/* Before the first byte: counts in total, which is borrowed, and within its bound. */
+void coding_count_in(struct coding *coding, struct coding_total *total);
 
 /* 0; -EBADMSG: the data is corrupt, or something follows it; -EFBIG: a limit; -ENOMEM; or what out()
  * returned. What could be decoded came out before. Nothing may be fed after an error. */

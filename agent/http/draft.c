@@ -28,6 +28,7 @@ static void drop_readers(struct http_draft *draft)
 int http_draft_init(struct http_draft *draft, const struct http_limits *limits)
 {
 	*draft = (struct http_draft){.limits = limits};
+	draft->total = &draft->own_total;
 	buf_init(&draft->body, limits->max_body);
 	return sha256_new(&draft->sha);
 }
@@ -39,6 +40,11 @@ void http_draft_done(struct http_draft *draft)
 		return;
 	http_draft_drop(draft);
 	sha256_free(&draft->sha);
+}
+
+void http_draft_count_in(struct http_draft *draft, struct coding_total *total)
+{
+	draft->total = total;
 }
 
 int http_draft_begin(struct http_draft *draft, enum http_role role, uint64_t conn_id, uint64_t ts_ns)
@@ -240,13 +246,21 @@ static int restart_as_sent(struct http_draft *draft, const uint8_t *data, size_t
 	return r < 0 ? r : rest;
 }
 
+static int begin_coding(struct http_draft *draft)
+{
+	int r = coding_new(&draft->coding, &draft->codings, draft->limits, on_decoded, draft);
+	if (r == 0)
+		coding_count_in(draft->coding, draft->total);
+	return r;
+}
+
 static int coded_bytes(struct http_draft *draft, const uint8_t *data, size_t len)
 {
 	const uint8_t *first;
 	size_t first_len;
 	int r = 0;
 	if (!draft->coding)
-		r = coding_new(&draft->coding, &draft->codings, draft->limits, on_decoded, draft);
+		r = begin_coding(draft);
 	if (r == 0)
 		r = coding_feed(draft->coding, data, len);
 	if (r == 0)

@@ -33,19 +33,23 @@ struct http_draft {
 	bool stream;		    /* a text/event-stream response: its end is watched for */
 	struct sse_end sse_end;
 
-	struct coding_list codings;  /* to be removed: content-codings, then transfer-codings */
-	bool content_coded;	     /* there are content-codings among them */
-	struct coding *coding;	     /* owned; NULL: not begun, or over */
-	bool stopped;		     /* what follows is counted as it was sent, no more */
-	bool unsound;		     /* the body is not all that was sent */
+	struct coding_total own_total, *total; /* of the messages of this draft, or of several; borrowed */
+	struct coding_list codings;	       /* to be removed: content-codings, then transfer-codings */
+	bool content_coded;		       /* there are content-codings among them */
+	struct coding *coding;		       /* owned; NULL: not begun, or over */
+	bool stopped;			       /* what follows is counted as it was sent, no more */
+	bool unsound;			       /* the body is not all that was sent */
 	enum http_end coding_end;    /* what the codings make of a message whose framing is complete */
 	bool multipart_wanted;	     /* from the first body byte on */
 	struct multipart *multipart; /* owned, or NULL */
 };
 
-/* limits are borrowed and outlive the draft. 0; -ENOMEM. */
+/* limits are borrowed and outlive the draft, which must stay where it is. 0; -ENOMEM. */
 int http_draft_init(struct http_draft *draft, const struct http_limits *limits);
 void http_draft_done(struct http_draft *draft);
+
+/* The bodies count together with those of other drafts. total is borrowed and outlives the draft. */
+void http_draft_count_in(struct http_draft *draft, struct coding_total *total);
 
 /* Begins a message; there must be none. 0; -ENOMEM. */
 int http_draft_begin(struct http_draft *draft, enum http_role role, uint64_t conn_id, uint64_t ts_ns);

@@ -105,12 +105,13 @@ struct http2 {
 	struct map *streams;		   /* by their ids, mixed */
 	struct http2_stream *first, *last; /* oldest first */
 	uint64_t exchanges;
-	size_t heads;	    /* bytes of header fields in messages that are not given yet */
-	size_t n_held;	    /* streams that are held */
-	uint32_t goaway;    /* the server answers no stream above */
-	unsigned goaways;   /* how often it said so */
-	uint32_t max_frame; /* the largest payload that either side allows */
-	uint64_t idle_ns;   /* when a stream that said [DONE], or that is held, may be due; or UINT64_MAX */
+	size_t heads;		   /* bytes of header fields in messages that are not given yet */
+	struct coding_total total; /* of all streams' bodies */
+	size_t n_held;		   /* streams that are held */
+	uint32_t goaway;	   /* the server answers no stream above */
+	unsigned goaways;	   /* how often it said so */
+	uint32_t max_frame;	   /* the largest payload that either side allows */
+	uint64_t idle_ns; /* when a stream that said [DONE], or that is held, may be due; or UINT64_MAX */
 	uint64_t now_ns;
 	bool out_of_memory;
 };

@@ -392,6 +392,7 @@ int http2_begin(struct http2 *h, struct http2_stream *s, enum http_role role, ui
 	int r = 0;
 	if (!half->draft.sha)
 		r = http_draft_init(&half->draft, h->limits);
+	http_draft_count_in(&half->draft, &h->total);
 	if (r == 0)
 		r = http_draft_begin(&half->draft, role, h->conn_id, ts_ns);
 	if (r < 0)

@@ -46,7 +46,8 @@ struct http_limits {
 	 * one of these, decompression stops for good: what came out before is kept, the rest is counted as it
 	 * was sent, and the message ends with HTTP_END_LIMIT.
 	 */
-	uint64_t max_decoded; /* bytes that come out of a decoder for one body */
+	uint64_t max_decoded; /* bytes that come out of a decoder for one body; for all bodies of a connection
+			       * (HTTP/1: of one of its directions), max_ratio times what went in more */
 	uint64_t ratio_from;  /* past so many bytes, at most max_ratio times what went in */
 	uint32_t max_ratio;
 	size_t max_codings; /* codings on one body; with more, it stays as it was sent */
