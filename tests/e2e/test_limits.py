@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """capture.max_message: of a longer message the rest is not copied. The event says how much is missing, the kernel counted as
-much, and what follows on the connection is whole."""
+much, and what follows on the connection is whole. Header fields over the parser's limits: the event says which."""
 
+import struct
+
+import hpack
 import pytest
 
 import agent as agents
@@ -57,3 +60,44 @@ def test_long_message(sandbox, endpoint, texts, short, direction):
     judge(short, before, slots[0][parts[direction]], [slots[0][other], *slots[1].values()])
     assert truth.compare_request(slots[1]["Request"], records[1]) == []
     assert truth.compare_response(slots[1]["Response"], records[1]) == []
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def http2_request(fields, body):
+    """All bytes of a connection with one request; its header block in frames of 16 KiB."""
+    block = hpack.Encoder().encode(
+        [(":method", "POST"), (":scheme", "https"), (":authority", OPENAI), (":path", "/v1/chat/completions"), *fields]
+    )
+    pieces = [block[at : at + (1 << 14)] for at in range(0, len(block), 1 << 14)]
+    frames = [frame(9 if i else 1, 4 if i + 1 == len(pieces) else 0, 1, piece) for i, piece in enumerate(pieces)]
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + b"".join(frames) + frame(0, 1, 1, body)
+
+
+def test_many_header_fields(agent, sandbox, endpoint, quiet):
+    """Answered all the same; the request's event does not claim to be whole, the answer's does."""
+    fields = [("content-type", "application/json"), *((f"x-{i}", "y") for i in range(300))]
+    sent = http2_request(fields, drive.chat_body())
+    drive.raw(sandbox, OPENAI, [drive.send(sent), {"until": "usage"}, {"pause": 0.3}], alpn=["h2"])
+    (record,) = endpoint.take(1)
+    (slot,) = truth.pair(agent.take(2)).values()
+    request, response = slot["Request"], slot["Response"]
+    assert request["capture"] == {"complete": False, "missing-bytes": 0, "reason": "limit"}
+    assert "there are more header fields than the limit" in request["problem"]
+    assert request["operation"] == record["operation"]
+    assert request["body-bytes"] == record["request_body_len"]
+    assert truth.compare_response(response, record) == []
+
+
+def test_endless_header_block(agent, sandbox, endpoint, quiet):
+    """What came before the limit is on record, though no server answers that."""
+    fields = [(f"x-{i}", "value " * 100) for i in range(800)]
+    drive.raw(sandbox, OPENAI, [drive.send(http2_request(fields, b"{}")), {"end": True}], alpn=["h2"])
+    request, *answers = agent.take(1, settle=0.5)
+    assert request["event-type"] == "Request" and request["method"] == "POST"
+    assert request["capture"]["complete"] is False and request["capture"]["reason"] == "limit"
+    assert "a header block is longer than the limit" in request["problem"]
+    assert all(answer["outcome"] == "interrupted" for answer in answers)
+    endpoint.rest()

@@ -3,7 +3,7 @@
 "steps": [{"send": base64} | {"send_file": path} | {"pause": seconds} | {"gate": path} | {"answers": N} |
 {"until": text} | {"end": true}]}. `gate` waits for a file. `answers` reads until N whole HTTP/1.1 answers have come
 (`head`: to HEAD), `until` until the text has come, `end` until the server ends.
-"server_name": false leaves the server name out of the handshake. Prints {"pid", "read_sha256", "read_bytes",
+"server_name": false leaves the server name out of the handshake; "alpn": [name] offers protocols. Prints {"pid", "read_sha256", "read_bytes",
 "answers"}."""
 
 import base64
@@ -49,6 +49,8 @@ def main():
     job = json.load(sys.stdin)
     context = ssl.create_default_context()
     context.check_hostname = job.get("server_name", True)
+    if "alpn" in job:
+        context.set_alpn_protocols(job["alpn"])
     raw = socket.create_connection((job.get("address", job["host"]), 443), timeout=30)
     stream = context.wrap_socket(raw, server_hostname=job["host"] if context.check_hostname else None)
     everything, rest, answers = bytearray(), bytearray(), 0
