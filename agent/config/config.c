@@ -35,6 +35,11 @@ void config_free(struct config **config)
 	config_hosts_clear(*config);
 	free((*config)->store_path);
 	free((*config)->key_path);
+	free((*config)->known_keys);
+	free((*config)->jwks_ca);
+	config_texts_clear(&(*config)->jwks);
+	config_texts_clear(&(*config)->audiences);
+	config_texts_clear(&(*config)->claimed_headers);
 	free((*config)->socket_path);
 	free(*config);
 	*config = NULL;
@@ -114,6 +119,23 @@ static void print_roles(unsigned int roles, FILE *out)
 		roles & CONFIG_ROLE_SERVER ? "server" : "");
 }
 
+static void print_list(char *const *items, size_t n, FILE *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		fputs("\n    - ", out);
+		print_quoted(out, items[i]);
+	}
+}
+
+/* Has neither a value nor a default that can be written down. */
+static bool is_unset(const struct config_key *key, const struct config *config)
+{
+	const char *field = (const char *)config + key->offset;
+	if (key->kind == CONFIG_PATH)
+		return !*(char *const *)(const void *)field;
+	return key->kind == CONFIG_TEXTS && ((const struct config_texts *)(const void *)field)->n == 0;
+}
+
 static void print_value(const struct config_key *key, const struct config *config, FILE *out)
 {
 	const char *field = (const char *)config + key->offset;
@@ -133,6 +155,10 @@ static void print_value(const struct config_key *key, const struct config *confi
 		config_format_size(*(const uint64_t *)(const void *)field, size);
 		fprintf(out, " %s", size);
 		break;
+	case CONFIG_TEXTS:
+		print_list(((const struct config_texts *)(const void *)field)->items,
+			   ((const struct config_texts *)(const void *)field)->n, out);
+		break;
 	case CONFIG_PATH:
 		fputc(' ', out);
 		print_quoted(out, *(char *const *)(const void *)field);
@@ -150,6 +176,10 @@ int config_print(const struct config *config, FILE *out)
 		if (key->section && (!section || strcmp(section, key->section) != 0))
 			fprintf(out, "%s:\n", key->section);
 		section = key->section;
+		if (is_unset(key, config)) {
+			fprintf(out, "  # %s: not set\n", key->name);
+			continue;
+		}
 		fprintf(out, "%s%s:", section ? "  " : "", key->name);
 		print_value(key, config, out);
 	}
@@ -167,6 +197,10 @@ static void help_key(const struct config_key *key, FILE *out)
 	fprintf(out, "    Value: %s\n", key->expected);
 	if (key->fallback) {
 		fprintf(out, "    Default: %s\n", key->fallback);
+		return;
+	}
+	if (key->kind != CONFIG_HOSTS) {
+		fprintf(out, "    Default: %s\n", key->default_help ? key->default_help : "none");
 		return;
 	}
 	fputs("    Default:\n", out);

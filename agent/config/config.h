@@ -14,9 +14,16 @@
 #define CONFIG_MAX_HOSTS 256
 #define CONFIG_HOST_MAX	 127	     /* bytes of one host name, "*." included */
 #define CONFIG_FILE_MAX	 (256 << 10) /* bytes of a configuration file */
+#define CONFIG_MAX_TEXTS 64	     /* values of a list of texts */
 
 #define CONFIG_ROLE_CLIENT 1U
 #define CONFIG_ROLE_SERVER 2U
+
+/* Values of a key that takes one or several texts. */
+struct config_texts {
+	char **items; /* NULL if there are none */
+	size_t n;
+};
 
 struct config {
 	char **hosts; /* "api.openai.com" or "*.openai.azure.com"; lower case, no duplicates; at least one */
@@ -28,7 +35,12 @@ struct config {
 	uint64_t ring_size;   /* capture.ring_size: bytes; a power of two, 64 KiB .. 1 GiB */
 	char *store_path;     /* store.path; absolute when it comes from a file */
 	char *key_path;	      /* identity.key_path */
-	char *socket_path;    /* status.socket; at most 107 bytes */
+	char *known_keys;     /* identity.known_keys; or NULL */
+	struct config_texts jwks;	     /* identity.jwks: absolute paths and https URLs; may be none */
+	char *jwks_ca;			     /* identity.jwks_ca; or NULL */
+	struct config_texts audiences;	     /* identity.audiences; none: Azure's */
+	struct config_texts claimed_headers; /* identity.claimed_headers: in lower case; may be none */
+	char *socket_path;		     /* status.socket; at most 107 bytes */
 };
 
 /* Defaults only. 0; -ENOMEM. */

@@ -25,6 +25,55 @@ const char *const config_default_hosts[] = {
 };
 const size_t config_n_default_hosts = ARRAY_SIZE(config_default_hosts);
 
+#define TEXT_MAX 1024
+#define NOT_TEXT                                                                                             \
+	" \x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19"    \
+	"\x1a"                                                                                               \
+	"\x1b\x1c\x1d\x1e\x1f\x7f"
+
+/* No user part: the agent's log names the URL. No query, for the same reason. */
+static const char *config_jwks_tidy(char *text)
+{
+	static const char scheme[] = "https://";
+	if (text[0] == '/')
+		return text[strlen(text) - 1] == '/' ? "names a folder" : NULL;
+	if (strncmp(text, scheme, sizeof(scheme) - 1) != 0)
+		return "is neither an absolute path nor an https URL";
+	const char *host = text + sizeof(scheme) - 1;
+	size_t len = strcspn(host, "/");
+	if (len == 0)
+		return "names no host";
+	if (memchr(host, '@', len))
+		return "holds a user name";
+	return strpbrk(host, "?#") ? "has a query or a fragment" : NULL;
+}
+
+static const char *config_audience_tidy(char *text)
+{
+	(void)text;
+	return NULL;
+}
+
+/* To lower case. */
+static const char *config_header_tidy(char *text)
+{
+	static const char *const credentials[] = {
+		"authorization",       "api-key",   "cookie",	  "ocp-apim-subscription-key",
+		"proxy-authorization", "x-api-key", "set-cookie",
+	};
+	for (char *p = text; *p; p++) {
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p - 'A' + 'a');
+		/* A token of RFC 9110 section 5.6.2. */
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~", *p))
+			return "is not the name of a header";
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(credentials); i++)
+		if (strcmp(text, credentials[i]) == 0)
+			return "carries credentials";
+	return NULL;
+}
+
 #define EXPECT_SIZE "a number of bytes, or one with KiB, MiB or GiB"
 
 const struct config_key config_keys[CONFIG_N_KEYS] = {
@@ -130,7 +179,79 @@ const struct config_key config_keys[CONFIG_N_KEYS] = {
 		.expected = "an absolute path of a file",
 		.help = "The secret of this host from which the fingerprints of API keys are made. It is\n"
 			"made once, mode 0600. Without it nobody can test a guessed key against a\n"
-			"fingerprint; give hosts the same file to get the same fingerprints on them.",
+			"fingerprint; give hosts the same file to get the same fingerprints on them:\n"
+			"`head -c 32 /dev/urandom`, mode 0600, owned by root.",
+	},
+	{
+		.section = "identity",
+		.name = "known_keys",
+		.path = "identity.known_keys",
+		.kind = CONFIG_PATH,
+		.offset = offsetof(struct config, known_keys),
+		.max = FILE_PATH_MAX,
+		.expected = "an absolute path of a file",
+		.help = "A YAML list that names keys by their fingerprints, for the events' key-name:\n"
+			"  - fingerprint: \"hmac-sha256:0123456789abcdef0123456789abcdef\"\n"
+			"    name: key of team A\n"
+			"    labels: {team: a}\n"
+			"`oaitap fingerprint` prints the fingerprint of a key. Read when the agent starts.",
+	},
+	{
+		.section = "identity",
+		.name = "jwks",
+		.path = "identity.jwks",
+		.kind = CONFIG_TEXTS,
+		.offset = offsetof(struct config, jwks),
+		.max = 16,
+		.tidy = config_jwks_tidy,
+		.default_help = "none: tokens are \"unverified\"",
+		.expected = "an absolute path, an https URL, or a list of up to 16 of them",
+		.help = "The key sets (JWKS) with which Entra's tokens are checked, as files or URLs. Of "
+			"the\n"
+			"worldwide cloud: https://login.microsoftonline.com/common/discovery/v2.0/keys. A\n"
+			"file is read again when it changes, a URL every hour and when a token names a key\n"
+			"that is not known. A key that a set no longer holds is good for another 28 hours;\n"
+			"restart the agent to be rid of it at once.",
+	},
+	{
+		.section = "identity",
+		.name = "jwks_ca",
+		.path = "identity.jwks_ca",
+		.kind = CONFIG_PATH,
+		.offset = offsetof(struct config, jwks_ca),
+		.max = FILE_PATH_MAX,
+		.default_help = "the system's certificates",
+		.expected = "an absolute path of a file",
+		.help = "Certificates (PEM) that the servers of identity.jwks must have theirs from.",
+	},
+	{
+		.section = "identity",
+		.name = "audiences",
+		.path = "identity.audiences",
+		.kind = CONFIG_TEXTS,
+		.offset = offsetof(struct config, audiences),
+		.max = CONFIG_MAX_TEXTS,
+		.tidy = config_audience_tidy,
+		.default_help = "Azure's AI services, worldwide and in the sovereign clouds",
+		.expected = "a URL or a GUID, or a list of up to 64 of them",
+		.help = "Whom a token may be for (its claim aud); others are \"invalid\". With and without "
+			"a\n"
+			"slash at the end is the same. A list replaces the default.",
+	},
+	{
+		.section = "identity",
+		.name = "claimed_headers",
+		.path = "identity.claimed_headers",
+		.kind = CONFIG_TEXTS,
+		.offset = offsetof(struct config, claimed_headers),
+		.max = 16,
+		.tidy = config_header_tidy,
+		.default_help = "none",
+		.expected = "a name of a header that carries no credential, or a list of up to 16 of them",
+		.help = "Headers, such as X-Forwarded-User, that say on whose behalf a request is made. "
+			"They\n"
+			"are recorded under identity.claimed: whoever sends a request may write there what\n"
+			"he likes.",
 	},
 	{
 		.section = "status",
@@ -144,6 +265,55 @@ const struct config_key config_keys[CONFIG_N_KEYS] = {
 		.help = "The Unix socket on which the running agent answers `oaitap status`.",
 	},
 };
+
+/* --- texts --------------------------------------------------------------------------- */
+
+void config_texts_clear(struct config_texts *texts)
+{
+	for (size_t i = 0; i < texts->n; i++)
+		free(texts->items[i]);
+	free(texts->items);
+	*texts = (struct config_texts){0};
+}
+
+static int texts_add(struct config_texts *texts, const char *text)
+{
+	char **items = realloc(texts->items, (texts->n + 1) * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	texts->items = items;
+	items[texts->n] = strdup(text);
+	if (!items[texts->n])
+		return -ENOMEM;
+	texts->n++;
+	return 0;
+}
+
+int config_texts_copy(const struct config_texts *from, struct config_texts *to)
+{
+	int r = 0;
+	for (size_t i = 0; i < from->n && r == 0; i++)
+		r = texts_add(to, from->items[i]);
+	return r;
+}
+
+static int texts_set(const struct config_key *key, struct config_texts *texts, const char *text,
+		     const char **ret_why)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	*ret_why = strlen(copy) > TEXT_MAX	   ? "is too long"
+		   : texts->n >= key->max	   ? "is one too many"
+		   : copy[strcspn(copy, NOT_TEXT)] ? "holds a control character or white space"
+						   : key->tidy(copy);
+	if (*ret_why)
+		return -EINVAL;
+	for (size_t i = 0; i < texts->n; i++)
+		if (strcmp(texts->items[i], copy) == 0)
+			return 0;
+	return texts_add(texts, copy);
+}
 
 const struct config_key *config_key_find(const char *path)
 {
@@ -269,6 +439,8 @@ int config_key_set(const struct config_key *key, struct config *config, const ch
 		return role_add((unsigned int *)(void *)field, text, ret_why);
 	if (key->kind == CONFIG_SIZE)
 		return size_set(key, (uint64_t *)(void *)field, text, ret_why);
+	if (key->kind == CONFIG_TEXTS)
+		return texts_set(key, (struct config_texts *)(void *)field, text, ret_why);
 	return path_set(key, (char **)(void *)field, text, ret_why);
 }
 

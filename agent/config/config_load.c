@@ -42,12 +42,20 @@ static const cyaml_config_t *cyaml_quiet(void)
 	return &config;
 }
 
-static cyaml_schema_field_t schema_field(size_t i)
+/* One text may stand without its list. */
+static bool is_list_here(const struct config_lines *lines, const struct config_key *key)
+{
+	enum config_node node = config_lines_find(lines, key->path, NULL);
+	return config_is_list(key) &&
+	       !(key->kind == CONFIG_TEXTS && (node == CONFIG_NODE_SCALAR || node == CONFIG_NODE_EMPTY));
+}
+
+static cyaml_schema_field_t schema_field(const struct config_lines *lines, size_t i)
 {
 	size_t base = offsetof(struct raw, values) + i * sizeof(struct raw_value);
 	cyaml_schema_field_t field = {.key = config_keys[i].name};
 
-	if (config_is_list(&config_keys[i])) {
+	if (is_list_here(lines, &config_keys[i])) {
 		field.data_offset = (uint32_t)(base + offsetof(struct raw_value, list));
 		field.count_offset = (uint32_t)(base + offsetof(struct raw_value, n_list));
 		field.count_size = sizeof(uint32_t);
@@ -64,7 +72,7 @@ static cyaml_schema_field_t schema_field(size_t i)
 }
 
 /* A section is a mapping laid over the same struct raw, so all offsets count from its beginning. */
-static void schema_build(struct schema *schema)
+static void schema_build(struct schema *schema, const struct config_lines *lines)
 {
 	size_t n = 0, n_inner[CONFIG_N_KEYS] = {0};
 
@@ -73,7 +81,7 @@ static void schema_build(struct schema *schema)
 		const char *section = config_keys[i].section;
 		size_t s = 0;
 		if (!section) {
-			schema->top[n++] = schema_field(i);
+			schema->top[n++] = schema_field(lines, i);
 			continue;
 		}
 		while (s < n && strcmp(schema->top[s].key, section) != 0)
@@ -87,7 +95,7 @@ static void schema_build(struct schema *schema)
 					  .mapping.fields = schema->inner[s]},
 			};
 		}
-		schema->inner[s][n_inner[s]++] = schema_field(i);
+		schema->inner[s][n_inner[s]++] = schema_field(lines, i);
 	}
 	schema->root = (cyaml_schema_value_t){.type = CYAML_MAPPING,
 					      .flags = CYAML_FLAG_POINTER,
@@ -171,7 +179,9 @@ static int wrong_type(const struct load *load, const char *path)
 			kind = config_lines_find(load->lines, item, &item_line);
 			if (kind == CONFIG_NODE_LIST || kind == CONFIG_NODE_MAPPING)
 				return refuse(load, item_line, item, "%s; expected %s", what[kind],
-					      key->kind == CONFIG_HOSTS ? "a host name" : "client or server");
+					      key->kind == CONFIG_HOSTS	  ? "a host name"
+					      : key->kind == CONFIG_ROLES ? "client or server"
+									  : "a single value");
 		}
 	return refuse(load, line, path, "%s; expected %s", what[kind], key->expected);
 }
@@ -207,6 +217,16 @@ static int bad_value(const struct load *load, const struct config_key *key, cons
 		      key->expected);
 }
 
+static void list_clear(const struct config_key *key, struct config *config)
+{
+	if (key->kind == CONFIG_HOSTS)
+		config_hosts_clear(config);
+	else if (key->kind == CONFIG_ROLES)
+		config->roles = 0;
+	else
+		config_texts_clear((struct config_texts *)(void *)((char *)config + key->offset));
+}
+
 static int apply_list(const struct load *load, const struct config_key *key, struct config *config,
 		      const struct raw_value *raw)
 {
@@ -217,10 +237,7 @@ static int apply_list(const struct load *load, const struct config_key *key, str
 		config_lines_find(load->lines, key->path, &line);
 		return refuse(load, line, key->path, "is an empty list; expected %s", key->expected);
 	}
-	if (key->kind == CONFIG_HOSTS)
-		config_hosts_clear(config);
-	else
-		config->roles = 0;
+	list_clear(key, config);
 	for (uint32_t i = 0; i < raw->n_list; i++) {
 		const char *why = NULL, *text = raw->list[i] ? raw->list[i] : "";
 		snprintf(item, sizeof(item), "%s[%u]", key->path, i);
@@ -243,9 +260,11 @@ static int apply(const struct load *load, struct config *config, const struct ra
 		if (config_lines_find(load->lines, key->path, NULL) == CONFIG_NODE_NONE)
 			continue;
 		const char *text = raw->values[i].text ? raw->values[i].text : "";
-		if (config_is_list(key))
+		if (is_list_here(load->lines, key))
 			r = apply_list(load, key, config, &raw->values[i]);
-		else
+		else if (config_is_list(key))
+			list_clear(key, config);
+		if (!is_list_here(load->lines, key))
 			r = config_key_set(key, config, text, &why);
 		if (r == -EINVAL && why)
 			return bad_value(load, key, key->path, text, why);
@@ -265,7 +284,17 @@ static int copy_values(struct config *copy, const struct config *config)
 	copy->store_path = strdup(config->store_path);
 	copy->key_path = strdup(config->key_path);
 	copy->socket_path = strdup(config->socket_path);
-	return copy->store_path && copy->key_path && copy->socket_path ? 0 : -ENOMEM;
+	if (!copy->store_path || !copy->key_path || !copy->socket_path)
+		return -ENOMEM;
+	if ((config->known_keys && !(copy->known_keys = strdup(config->known_keys))) ||
+	    (config->jwks_ca && !(copy->jwks_ca = strdup(config->jwks_ca))))
+		return -ENOMEM;
+	int r = config_texts_copy(&config->jwks, &copy->jwks);
+	if (r == 0)
+		r = config_texts_copy(&config->audiences, &copy->audiences);
+	if (r == 0)
+		r = config_texts_copy(&config->claimed_headers, &copy->claimed_headers);
+	return r;
 }
 
 static int copy_config(struct config **ret_copy, const struct config *config)
@@ -307,7 +336,7 @@ static int load_text(struct config *config, const char *file, const uint8_t *dat
 	cyaml.log_fn = complaint_log;
 	cyaml.log_ctx = &complaint;
 	cyaml.log_level = CYAML_LOG_ERROR;
-	schema_build(&schema);
+	schema_build(&schema, lines);
 	cyaml_err_t error = cyaml_load_data(data, len, &cyaml, &schema.root, (cyaml_data_t **)&raw, NULL);
 	if (error != CYAML_OK)
 		return explain(&load, error, &complaint);
