@@ -102,7 +102,7 @@ void event_put_operation(struct json_text *w, const struct event_context *ctx,
 	}
 }
 
-static void put_identity(struct json_text *w, const struct identity_caller *caller)
+static void put_identity(struct json_text *w, const struct identity_caller *caller, const json_t *claimed)
 {
 	static const struct identity_caller nobody;
 	const struct identity_caller *c = caller ? caller : &nobody;
@@ -113,17 +113,23 @@ static void put_identity(struct json_text *w, const struct identity_caller *call
 	json_text_string(w, "object-id", c->object_id);
 	json_text_string(w, "app-id", c->app_id);
 	json_text_string(w, "principal-type", c->principal_type);
+	json_text_string(w, "resource-id", c->resource_id);
 	json_text_string(w, "name", c->name);
 	json_text_value(w, "roles", c->roles);
 	json_text_value(w, "scopes", c->scopes);
+	json_text_value(w, "groups", c->groups);
 	json_text_string(w, "token-id", c->token_id);
 	json_text_string(w, "issuer", c->issuer);
 	json_text_string(w, "audience", c->audience);
 	if (c->expires > 0 && (uint64_t)c->expires <= UINT64_MAX / NSEC_PER_SEC)
 		put_time(w, "expires", (uint64_t)c->expires * NSEC_PER_SEC);
 	json_text_string(w, "verification", c->verification);
+	json_text_string(w, "verification-problem", c->verification_problem);
 	json_text_string(w, "key-fingerprint", c->key_fingerprint);
+	json_text_string(w, "key-name", c->key_name);
+	json_text_value(w, "key-labels", c->key_labels);
 	json_text_string(w, "problem", c->problem);
+	json_text_value(w, "claimed", claimed);
 	json_text_close(w, '}');
 }
 
@@ -167,7 +173,7 @@ static void put_connection(struct json_text *w, const struct event_connection *c
 
 void event_put_who(struct json_text *w, const struct event_context *ctx)
 {
-	put_identity(w, ctx->caller);
+	put_identity(w, ctx->caller, ctx->claimed);
 	put_process(w, ctx->process);
 	if (ctx->host_name || ctx->machine_id) {
 		json_text_open(w, "host", '{');

@@ -37,6 +37,7 @@ struct event_context {
 	const struct event_connection *connection; /* or NULL */
 	const struct identity_process *process;	   /* or NULL */
 	const struct identity_caller *caller;	   /* or NULL: kind none */
+	const json_t *claimed;			   /* on whose behalf, as the request claims; or NULL */
 	const char *host_name;			   /* or NULL */
 	const char *machine_id;			   /* hashed, or NULL */
 	const struct event_secrets
