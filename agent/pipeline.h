@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "identity/identity.h"
+#include "identity/known_keys.h"
+#include "identity/verifier.h"
 #include "probe/probe.h"
 #include "sink/sink.h"
 
@@ -19,12 +21,14 @@ struct pipeline;
 #define PIPELINE_SINKS_MAX 8
 
 struct pipeline_options {
-	const struct config *config;		/* borrowed for the pipeline's life */
-	struct programs *programs;		/* borrowed */
-	const struct probe *probe;		/* borrowed */
-	const struct identity_key *key;		/* borrowed */
-	struct sink *sinks[PIPELINE_SINKS_MAX]; /* borrowed; each used by its own thread alone until
-						   pipeline_stop(); the store first */
+	const struct config *config;		      /* borrowed for the pipeline's life */
+	struct programs *programs;		      /* borrowed */
+	const struct probe *probe;		      /* borrowed */
+	const struct identity_key *key;		      /* borrowed */
+	struct identity_verifier *verifier;	      /* borrowed; NULL: tokens are not checked */
+	const struct identity_known_keys *known_keys; /* borrowed; NULL: none */
+	struct sink *sinks[PIPELINE_SINKS_MAX];	      /* borrowed; each used by its own thread alone until
+							 pipeline_stop(); the store first */
 	size_t n_sinks;
 };
 

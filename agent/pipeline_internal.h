@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "event/event.h"
 #include "http/http_conn.h"
+#include "identity/reader.h"
 #include "pipeline.h"
 #include "pipeline_coverage.h"
 #include "ring/ring.h"
@@ -61,6 +62,7 @@ struct worker {
 	pthread_t thread;
 	struct queue *jobs;
 	struct map *conns; /* id to struct worker_conn */
+	struct identity_reader *reader;
 };
 
 /* An event on its way to several sinks. */

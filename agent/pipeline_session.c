@@ -21,6 +21,7 @@ struct open_exchange {
 	uint64_t number; /* 0: free */
 	char message_id[UUID_LEN];
 	uint64_t first_ts_ns;
+	json_t *claimed; /* the request's own, else the handshake's; or NULL */
 };
 
 struct pipeline_session {
@@ -29,6 +30,7 @@ struct pipeline_session {
 	uint64_t conn_id;
 	struct record_socket socket;
 	struct identity_caller caller;
+	json_t *claimed; /* of the handshake; or NULL */
 	struct event_secrets *secrets;
 	struct openai_session *session;
 	struct open_exchange open[OPEN_MAX];
@@ -40,6 +42,12 @@ static struct open_exchange *find(struct pipeline_session *s, uint64_t number)
 		if (s->open[i].number == number)
 			return &s->open[i];
 	return NULL;
+}
+
+static void open_reset(struct open_exchange *open)
+{
+	json_decref(open->claimed);
+	*open = (struct open_exchange){0};
 }
 
 static void lost(struct pipeline_session *s, int r)
@@ -55,6 +63,7 @@ static void fill_facts(const struct pipeline_session *s, const struct open_excha
 	facts->connection.protocol = worker_protocol_name(HTTP_WEBSOCKET);
 	facts->ctx.message_id = open->message_id;
 	facts->ctx.caller = &s->caller;
+	facts->ctx.claimed = open->claimed;
 	facts->ctx.secrets = s->secrets;
 }
 
@@ -67,9 +76,14 @@ static void on_request(void *ctx, const struct http_message *msg, const struct o
 
 	if (!open) /* responses failed to come for want of memory */
 		open = &s->open[0];
+	open_reset(open);
 	*open = (struct open_exchange){.number = msg->exchange, .first_ts_ns = msg->first_ts_ns};
 	uint64_t real_ns = clock_mono_to_real_ns(msg->first_ts_ns);
 	int r = uuid_v7(real_ns, open->message_id);
+	if (r >= 0)
+		r = worker_read_claimed(s->worker, msg, req, &open->claimed);
+	if (!open->claimed)
+		open->claimed = json_incref(s->claimed);
 	if (r >= 0) {
 		fill_facts(s, open, &facts);
 		r = event_build_request(&event, &facts.ctx, real_ns, msg, req);
@@ -95,7 +109,7 @@ static void on_response(void *ctx, const struct http_message *msg, const struct 
 	fill_facts(s, open, &facts);
 	int r = event_build_response(&event, &facts.ctx, clock_mono_to_real_ns(msg->last_ts_ns), msg, req,
 				     resp, open->first_ts_ns);
-	*open = (struct open_exchange){0};
+	open_reset(open);
 	if (r < 0)
 		lost(s, r);
 	else
@@ -121,6 +135,7 @@ int pipeline_session_new(struct pipeline_session **ret_session, struct worker *w
 	s->socket = job->socket;
 	s->caller = handshake->caller;
 	handshake->caller = (struct identity_caller){0};
+	s->claimed = TAKE_PTR(handshake->claimed);
 	s->secrets = TAKE_PTR(handshake->secrets);
 	atomic_fetch_add_explicit(&worker->pipeline->counters.sessions, 1, memory_order_relaxed);
 	*ret_session = s;
@@ -160,6 +175,9 @@ void pipeline_session_free(struct pipeline_session **session)
 		return;
 	openai_session_free(&(*session)->session);
 	identity_caller_done(&(*session)->caller);
+	json_decref((*session)->claimed);
+	for (size_t i = 0; i < OPEN_MAX; i++)
+		open_reset(&(*session)->open[i]);
 	event_secrets_free(&(*session)->secrets);
 	free(*session);
 	*session = NULL;

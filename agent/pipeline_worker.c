@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "base/macro.h"
 #include "base/thread.h"
 #include "base/uuid.h"
+#include "identity/claimed.h"
 
 #define JOBS_MAX	65536
 #define JOBS_WEIGHT_MAX (64ULL << 20)
@@ -33,6 +35,7 @@ static void exchange_free(struct exchange **exchange)
 		return;
 	openai_request_free(&(*exchange)->request);
 	identity_caller_done(&(*exchange)->caller);
+	json_decref((*exchange)->claimed);
 	event_secrets_free(&(*exchange)->secrets);
 	free((*exchange)->upgrade_target);
 	free(*exchange);
@@ -159,7 +162,24 @@ static int read_caller(struct worker *w, const struct http_message *msg, struct 
 		return r;
 	if (subprotocol)
 		headers.authorization = subprotocol;
-	return identity_caller_read(w->pipeline->options.key, &headers, ret_caller);
+	int64_t now_s = (int64_t)(clock_mono_to_real_ns(msg->first_ts_ns) / NSEC_PER_SEC);
+	r = identity_reader_read(w->reader, &headers, now_s, ret_caller);
+	if (subprotocol)
+		OPENSSL_cleanse(subprotocol, strlen(subprotocol));
+	return r;
+}
+
+int worker_read_claimed(const struct worker *worker, const struct http_message *msg,
+			const struct openai_request *req, json_t **ret_claimed)
+{
+	const struct config_texts *names = &worker->pipeline->options.config->claimed_headers;
+	struct identity_header headers[CLAIMED_HEADERS_MAX];
+	size_t n = MIN(names->n, (size_t)CLAIMED_HEADERS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		headers[i] =
+			(struct identity_header){names->items[i], http_message_header(msg, names->items[i])};
+	return identity_claimed_read(req->parameters, headers, n, ret_claimed);
 }
 
 /* A request that asks to go on as a WebSocket (RFC 6455 section 4.1). */
@@ -184,6 +204,8 @@ static int exchange_new(struct worker *w, const struct http_message *msg, struct
 		r = openai_request_new(&e->request, msg);
 		if (r >= 0)
 			r = read_caller(w, msg, &e->caller);
+		if (r >= 0)
+			r = worker_read_claimed(w, msg, e->request, &e->claimed);
 		if (r >= 0)
 			r = event_secrets_new(&e->secrets, msg);
 		if (r >= 0)
@@ -254,6 +276,7 @@ static int build(struct worker *w, const struct worker_conn *conn, const struct 
 	facts.connection.stream_id = job->msg->stream_id;
 	facts.ctx.message_id = e->message_id;
 	facts.ctx.caller = &e->caller;
+	facts.ctx.claimed = e->claimed;
 	facts.ctx.secrets = e->secrets;
 	return job->msg->role == HTTP_REQUEST ? request_event(&facts.ctx, job->msg, e, ret_event)
 					      : response_event(&facts.ctx, job->msg, e, ret_event);
@@ -382,11 +405,15 @@ int worker_init(struct worker *w, struct pipeline *pipeline)
 	w->pipeline = pipeline;
 	int r = map_new(&w->conns);
 	if (r >= 0)
+		r = identity_reader_new(&w->reader, pipeline->options.key, pipeline->options.verifier,
+					pipeline->options.known_keys);
+	if (r >= 0)
 		r = queue_new(&w->jobs, JOBS_MAX, JOBS_WEIGHT_MAX);
 	if (r >= 0)
 		r = -pthread_create(&w->thread, NULL, worker_main, w);
 	if (r < 0) {
 		queue_free(&w->jobs);
+		identity_reader_free(&w->reader);
 		map_free(&w->conns);
 	}
 	return r;
@@ -404,5 +431,6 @@ void worker_done(struct worker *w)
 		worker_conn_free(&conn);
 	}
 	map_free(&w->conns);
+	identity_reader_free(&w->reader);
 	queue_free(&w->jobs);
 }

@@ -13,6 +13,7 @@ struct exchange {
 	char message_id[UUID_LEN];
 	struct openai_request *request; /* NULL: its response came alone */
 	struct identity_caller caller;
+	json_t *claimed; /* or NULL */
 	struct event_secrets *secrets;
 	char *upgrade_target; /* of a request that asks for a WebSocket; else NULL */
 	uint64_t first_ts_ns;
@@ -43,6 +44,10 @@ struct worker_facts {
 void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *worker,
 		       const struct worker_conn *conn, uint64_t conn_id, const struct record_socket *socket);
 const char *worker_protocol_name(enum http_protocol protocol);
+
+/* On whose behalf a request says it is made: its body, and the headers of msg (or of none). 0; -ENOMEM. */
+int worker_read_claimed(const struct worker *worker, const struct http_message *msg,
+			const struct openai_request *req, json_t **ret_claimed);
 
 /* Takes the event, and counts it. */
 void worker_publish(struct worker *worker, enum http_role role, struct event *event);

@@ -50,6 +50,8 @@ struct run_options {
 struct run {
 	struct config *config;
 	struct identity_key *key;
+	struct identity_known_keys *known_keys;
+	struct identity_verifier *verifier;
 	struct programs *programs;
 	struct probe *probe;
 	struct features features;
@@ -190,6 +192,33 @@ static int open_key(struct run *run)
 		fprintf(stderr, "oaitap: %s: the fingerprint key cannot be opened or made: %s\n", path,
 			strerror(-r));
 	return r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_USAGE;
+}
+
+static int open_known_keys(struct run *run)
+{
+	char *error = NULL;
+	if (!run->config->known_keys)
+		return -1;
+	int r = identity_known_keys_open(&run->known_keys, run->config->known_keys, &error);
+	return r < 0 ? complain(error, config_exit_code(r), "identity.known_keys cannot be read") : -1;
+}
+
+static int start_verifier(struct run *run)
+{
+	const struct config *c = run->config;
+	const struct identity_verifier_options options = {
+		.sources = (const char *const *)c->jwks.items,
+		.n_sources = c->jwks.n,
+		.ca_file = c->jwks_ca,
+		.audiences = c->audiences.n ? (const char *const *)c->audiences.items : NULL,
+		.n_audiences = c->audiences.n,
+	};
+	if (c->jwks.n == 0)
+		return -1;
+	int r = identity_verifier_new(&run->verifier, &options);
+	if (r < 0)
+		fprintf(stderr, "oaitap: the check of tokens cannot start: %s\n", strerror(-r));
+	return r < 0 ? EXIT_FAILED : -1;
 }
 
 static int open_sinks(struct run *run, const struct run_options *o)
@@ -347,6 +376,8 @@ static int start(struct run *run, const struct run_options *o)
 		.programs = run->programs,
 		.probe = run->probe,
 		.key = run->key,
+		.verifier = run->verifier,
+		.known_keys = run->known_keys,
 		.n_sinks = run->n_sinks,
 	};
 	for (size_t i = 0; i < run->n_sinks; i++)
@@ -381,6 +412,8 @@ static void run_done(struct run *run)
 			  (unsigned long long)probe_stats(run->probe).functions_attached);
 	probe_free(&run->probe);
 	programs_free(&run->programs);
+	identity_verifier_free(&run->verifier);
+	identity_known_keys_free(&run->known_keys);
 	identity_key_free(&run->key);
 	config_free(&run->config);
 	if (run->signal_fd >= 0)
@@ -399,6 +432,10 @@ static int prepare_and_start(struct run *run, const struct run_options *o)
 		features_detect(&run->features);
 	if (r < 0)
 		r = open_key(run);
+	if (r < 0)
+		r = open_known_keys(run);
+	if (r < 0)
+		r = start_verifier(run);
 	if (r < 0)
 		r = open_sinks(run, o);
 	if (r < 0)

@@ -29,13 +29,19 @@ struct identity_caller {
 	enum identity_kind kind;
 	char *tenant_id, *object_id, *app_id;
 	const char *principal_type; /* static: "user", "app", "managed-identity"; or NULL */
+	char *resource_id; /* of a managed identity: the Azure resource that it is, as the token spells it */
 	char *name;
 	json_t *roles;	/* array of strings, or NULL */
 	json_t *scopes; /* array of strings, or NULL */
+	json_t *groups; /* array of strings, or NULL */
 	char *token_id, *issuer, *audience;
-	int64_t expires;	  /* seconds since 1970; 0: not said */
-	const char *verification; /* static: "unverified", or NULL when kind is no token's */
-	char *key_fingerprint;	  /* of keys and of tokens that are not Entra's; or NULL */
+	int64_t expires; /* seconds since 1970; 0: not said */
+	/* static: "valid", "invalid", "expired", "unverified"; or NULL when kind is no token's */
+	const char *verification;
+	const char *verification_problem; /* static: why it is not valid, in plain words; or NULL */
+	char *key_fingerprint;		  /* of keys and of tokens that are not Entra's; or NULL */
+	char *key_name;			  /* the operator's name for that key; or NULL */
+	json_t *key_labels;		  /* object of strings, the operator's as well; or NULL */
 	const char *problem; /* static: the first thing wrong with the credential, in plain words; or NULL */
 };
 
@@ -52,25 +58,6 @@ void identity_key_free(struct identity_key **key);
  * frees it. 0; -ENOMEM. */
 int identity_fingerprint(const struct identity_key *key, const char *credential, size_t len, char **ret_text);
 
-/* Header values as on the wire, each NULL if absent; borrowed for the call. */
-struct identity_headers {
-	const char *authorization;
-	const char *api_key;
-	const char *subscription_key;
-};
-
-/* 0; -ENOMEM. Never logs.
- *
- * Kind IDENTITY_ENTRA takes a signed JWT (three parts, `alg` other than none, a third part) whose `iss` is an
- * https URL on one of Entra's hosts; `tid` and `oid` alone prove nothing, since any issuer may use those
- * names. Another issuer's JWT is IDENTITY_BEARER with its issuer, audience, expiry and a fingerprint; a token
- * that cannot be read is IDENTITY_BEARER with a fingerprint and a problem.
- *
- * When several credentials were sent, the one that says most about the caller counts: Entra token, api-key
- * header, sk-... bearer, subscription key, any other bearer. The fingerprint covers the credential alone, so
- * one key has one fingerprint in whichever header it comes. */
-int identity_caller_read(const struct identity_key *key, const struct identity_headers *headers,
-			 struct identity_caller *ret_caller);
 void identity_caller_done(struct identity_caller *caller);
 
 /* A process, as the kernel said when its connection was first seen, completed from /proc while it lives. */

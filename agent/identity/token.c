@@ -7,14 +7,8 @@
 #include <strings.h>
 
 #include "base/macro.h"
-
-/* Issuers of both token versions, worldwide and in the sovereign clouds (US Government's v1 uses
- * sts.windows.net). */
-static const char *const entra_hosts[] = {
-	"sts.windows.net",	    "login.microsoftonline.com",
-	"login.microsoftonline.us", "login.partner.microsoftonline.cn",
-	"login.chinacloudapi.cn",   "sts.chinacloudapi.cn",
-};
+#include "identity/base64url.h"
+#include "identity/issuer.h"
 
 #define WRONG_TYPE "a claim of the token has the wrong type"
 #define TOO_LONG   "a claim of the token is longer than 1 KiB and was cut"
@@ -34,48 +28,10 @@ static void cleanup_json(json_t **json)
 	json_decref(*json);
 }
 
-static int base64url_value(char ch)
-{
-	if (ch >= 'A' && ch <= 'Z')
-		return ch - 'A';
-	if (ch >= 'a' && ch <= 'z')
-		return ch - 'a' + 26;
-	if (ch >= '0' && ch <= '9')
-		return ch - '0' + 52;
-	return ch == '-' ? 62 : ch == '_' ? 63 : -1;
-}
-
-/* Strict (RFC 7515 section 2: no padding, no white space, no stray bits). The signature covers the encoded
- * text, so a token that its issuer would accept is spelled as the issuer did. out holds len / 4 * 3 + 2.
- * -EBADMSG: malformed. */
-static ssize_t base64url_decode(const char *text, size_t len, uint8_t *out)
-{
-	uint32_t bits = 0;
-	unsigned int n_bits = 0;
-	size_t n = 0;
-
-	if (len % 4 == 1)
-		return -EBADMSG;
-	for (size_t i = 0; i < len; i++) {
-		int value = base64url_value(text[i]);
-		if (value < 0)
-			return -EBADMSG;
-		bits = (bits << 6 | (uint32_t)value) & 0xffff;
-		n_bits += 6;
-		if (n_bits >= 8) {
-			n_bits -= 8;
-			out[n++] = (uint8_t)(bits >> n_bits);
-		}
-	}
-	if (bits & ((1U << n_bits) - 1))
-		return -EBADMSG;
-	return (ssize_t)n;
-}
-
 /* One part as a JSON object. *ret_object stays as it is and *ret_problem is set if it is none. 0; -ENOMEM. */
 static int part_load(const char *text, size_t len, json_t **ret_object, const char **ret_problem)
 {
-	size_t size = len / 4 * 3 + 2;
+	size_t size = BASE64URL_DECODED_MAX(len);
 	uint8_t *decoded = malloc(size);
 	if (!decoded)
 		return -ENOMEM;
@@ -234,46 +190,49 @@ static void read_expires(struct identity_caller *c, const json_t *claims)
 	c->expires = json_is_integer(value) ? json_integer_value(value) : (int64_t)seconds;
 }
 
-/* The part of an Entra issuer after its host's "/"; NULL if it is not one. Nothing but the exact host counts:
- * no user part, no port, no longer name that begins or ends like one. */
-static const char *entra_issuer_path(const char *issuer)
+static bool claim_is(struct identity_caller *c, const json_t *claims, const char *name, const char *text)
 {
-	static const char scheme[] = "https://";
-	if (!issuer || strncmp(issuer, scheme, sizeof(scheme) - 1) != 0)
-		return NULL;
-	issuer += sizeof(scheme) - 1;
-	size_t len = strcspn(issuer, "/");
-	for (size_t i = 0; i < ARRAY_SIZE(entra_hosts); i++)
-		if (strlen(entra_hosts[i]) == len && strncasecmp(issuer, entra_hosts[i], len) == 0)
-			return issuer[len] == '/' ? issuer + len + 1 : NULL;
-	return NULL;
+	const char *value = claim_text(c, claims, name);
+	return value && strcmp(value, text) == 0;
 }
 
-/* Absence of idtyp says nothing; scp is in users' tokens only, xms_mirid in managed identities' only. */
+/* An application's token without idtyp: it is about the application itself (sub is oid), which proved itself
+ * with a secret or a certificate. */
+static bool is_client_alone(struct identity_caller *c, const json_t *claims)
+{
+	const char *subject = claim_text(c, claims, "sub");
+	const char *names[] = {"appidacr", "azpacr"};
+	bool proved = false;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		proved |= claim_is(c, claims, names[i], "1") || claim_is(c, claims, names[i], "2");
+	return proved && subject && c->object_id && strcmp(subject, c->object_id) == 0;
+}
+
+/* idtyp says it, if it is there: its absence says nothing. scp is in users' tokens only, xms_mirid in managed
+ * identities' only; a certificate alone (appidacr 2) is any application's. */
 static const char *principal_type(struct identity_caller *c, const json_t *claims)
 {
-	if (c->scopes)
+	const char *app = claim_text(c, claims, "xms_mirid") ? "managed-identity" : "app";
+
+	if (claim_is(c, claims, "idtyp", "app"))
+		return app;
+	if (claim_is(c, claims, "idtyp", "user") || c->scopes)
 		return "user";
-	if (claim_text(c, claims, "xms_mirid"))
-		return "managed-identity";
-	const char *type = claim_text(c, claims, "idtyp");
-	if (!type)
-		return NULL;
-	return strcmp(type, "app") == 0 ? "app" : strcmp(type, "user") == 0 ? "user" : NULL;
+	return *app == 'm' || is_client_alone(c, claims) ? app : NULL;
 }
 
-static void check_tenant(struct identity_caller *c, const char *issuer_path)
+static void check_tenant(struct identity_caller *c, const struct issuer *issuer)
 {
 	if (!c->tenant_id || !c->object_id) {
 		note(c, "the token lacks tid or oid");
 		return;
 	}
-	size_t len = strcspn(issuer_path, "/");
-	if (strlen(c->tenant_id) != len || strncasecmp(c->tenant_id, issuer_path, len) != 0)
+	size_t len = issuer->tenant_len;
+	if (strlen(c->tenant_id) != len || strncasecmp(c->tenant_id, issuer->tenant, len) != 0)
 		note(c, "the token's issuer and tid name different tenants");
 }
 
-static int read_entra(struct identity_caller *c, const json_t *claims, const char *issuer_path)
+static int read_entra(struct identity_caller *c, const json_t *claims, const struct issuer *issuer)
 {
 	/* Pairs are the two versions' spellings; the first that is there counts. */
 	const struct {
@@ -298,29 +257,34 @@ static int read_entra(struct identity_caller *c, const json_t *claims, const cha
 	int r = copy_list(c, claims, "roles", false, &c->roles);
 	if (r == 0)
 		r = copy_list(c, claims, "scp", true, &c->scopes);
+	if (r == 0)
+		r = copy_list(c, claims, "groups", false, &c->groups);
 	if (r < 0)
 		return r;
 	c->principal_type = principal_type(c, claims);
-	check_tenant(c, issuer_path);
-	return 0;
+	check_tenant(c, issuer);
+	if (c->principal_type && strcmp(c->principal_type, "managed-identity") == 0)
+		r = copy_claim(c, claims, "xms_mirid", &c->resource_id);
+	return r;
 }
 
 static int read_claims(struct identity_caller *c, const json_t *claims, enum token_class *ret_class)
 {
-	const char *issuer = claim_text(c, claims, "iss");
-	const char *path = entra_issuer_path(issuer);
-	int r = path ? read_entra(c, claims, path) : 0;
+	const char *text = claim_text(c, claims, "iss");
+	struct issuer issuer;
+	bool entra = issuer_read(text, &issuer);
+	int r = entra ? read_entra(c, claims, &issuer) : 0;
 	if (r < 0)
 		return r;
-	if (!issuer)
+	if (!text)
 		note(c, "the token names no issuer");
-	r = copy_text(c, issuer, &c->issuer);
+	r = copy_text(c, text, &c->issuer);
 	if (r == 0)
 		r = copy_audience(c, claims);
 	if (r < 0)
 		return r;
 	read_expires(c, claims);
-	*ret_class = path ? TOKEN_ENTRA : TOKEN_FOREIGN;
+	*ret_class = entra ? TOKEN_ENTRA : TOKEN_FOREIGN;
 	return 0;
 }
 
@@ -331,7 +295,7 @@ static bool is_signed(const json_t *header, size_t signature_len)
 }
 
 struct token_parts {
-	const char *header, *claims;
+	const char *header, *claims, *signature;
 	size_t header_len, claims_len, signature_len;
 };
 
@@ -347,12 +311,57 @@ static bool split_parts(const char *text, size_t len, struct token_parts *ret_pa
 		.header_len = (size_t)(dot1 - text),
 		.claims = dot1 + 1,
 		.claims_len = (size_t)(dot2 - dot1 - 1),
+		.signature = dot2 + 1,
 		.signature_len = (size_t)(end - dot2 - 1),
 	};
 	return true;
 }
 
-int token_read(const char *text, size_t len, enum token_class *ret_class, struct identity_caller *ret_claims)
+/* Too long for the field: as if it were not there. */
+static void copy_short(const json_t *object, const char *name, char *ret_text, size_t size)
+{
+	const json_t *value = json_object_get(object, name);
+	if (json_is_string(value) && json_string_length(value) < size)
+		memcpy(ret_text, json_string_value(value), json_string_length(value) + 1);
+}
+
+static void read_times(const json_t *claims, struct token_proof *proof)
+{
+	const json_t *value = json_object_get(claims, "nbf");
+	double seconds = json_number_value(value);
+	if (!value || json_is_null(value))
+		return;
+	if (!json_is_number(value) || !(seconds >= 0) || seconds > (double)EXPIRES_MAX)
+		proof->bad_not_before = true;
+	else
+		proof->not_before = (int64_t)seconds;
+}
+
+static void read_proof(const struct token_parts *p, const json_t *header, json_t *claims,
+		       struct token_proof *ret_proof)
+{
+	*ret_proof = (struct token_proof){
+		.signed_text = p->header,
+		.signed_len = (size_t)(p->signature - 1 - p->header),
+		.signature = p->signature,
+		.signature_len = p->signature_len,
+		.critical = json_object_get(header, "crit") != NULL,
+		.nonce = json_object_get(header, "nonce") != NULL,
+		.audiences = json_incref(json_object_get(claims, "aud")),
+	};
+	copy_short(header, "alg", ret_proof->alg, sizeof(ret_proof->alg));
+	copy_short(header, "kid", ret_proof->kid, sizeof(ret_proof->kid));
+	read_times(claims, ret_proof);
+}
+
+void token_proof_done(struct token_proof *proof)
+{
+	json_decref(proof->audiences);
+	*proof = (struct token_proof){0};
+}
+
+int token_read(const char *text, size_t len, enum token_class *ret_class, struct identity_caller *ret_claims,
+	       struct token_proof *ret_proof)
 {
 	_cleanup_(identity_caller_done) struct identity_caller c = {0};
 	_cleanup_(cleanup_json) json_t *header = NULL;
@@ -370,13 +379,17 @@ int token_read(const char *text, size_t len, enum token_class *ret_class, struct
 		r = part_load(p.header, p.header_len, &header, &c.problem);
 		if (r == 0 && header)
 			r = part_load(p.claims, p.claims_len, &claims, &c.problem);
-		if (r == 0 && claims && !is_signed(header, p.signature_len))
+		if (r == 0 && claims && !is_signed(header, p.signature_len)) {
 			c.problem = "the token is not signed";
-		else if (r == 0 && claims)
+			class = TOKEN_UNSIGNED;
+		} else if (r == 0 && claims) {
 			r = read_claims(&c, claims, &class);
+		}
 	}
 	if (r < 0)
 		return r;
+	if (ret_proof && class == TOKEN_ENTRA)
+		read_proof(&p, header, claims, ret_proof);
 	*ret_class = class;
 	*ret_claims = c;
 	c = (struct identity_caller){0};

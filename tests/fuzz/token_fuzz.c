@@ -32,23 +32,40 @@ static void check_list(const json_t *list)
 		must(json_string_length(json_array_get(list, i)) <= IDENTITY_CLAIM_MAX);
 }
 
+static void check_proof(const char *token, size_t len, enum token_class class, const struct token_proof *p)
+{
+	if (class != TOKEN_ENTRA) {
+		must(!p->signed_text && !p->audiences);
+		return;
+	}
+	must(p->signed_text == token && p->signature == token + p->signed_len + 1);
+	must(p->signed_len + 1 + p->signature_len == len && p->signature_len > 0);
+	must(p->alg[0] == 0 || strlen(p->alg) < sizeof(p->alg));
+	must(memchr(p->kid, 0, sizeof(p->kid)) && p->not_before >= 0);
+}
+
 static void check(const char *token, size_t len)
 {
 	enum token_class class;
 	struct identity_caller c;
-	if (token_read(token, len, &class, &c) < 0)
+	struct token_proof proof = {0};
+	if (token_read(token, len, &class, &c, &proof) < 0)
 		return;
+	check_proof(token, len, class, &proof);
+	token_proof_done(&proof);
 	const char *texts[] = {c.tenant_id, c.object_id, c.app_id, c.name, c.token_id, c.issuer, c.audience};
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		check_text(texts[i]);
 	check_list(c.roles);
 	check_list(c.scopes);
 	must(c.kind == IDENTITY_NONE && !c.key_fingerprint && !c.verification && c.expires >= 0);
+	check_text(c.resource_id);
+	check_list(c.groups);
 	must(class == TOKEN_ENTRA || (!c.tenant_id && !c.object_id && !c.app_id && !c.name && !c.token_id &&
 				      !c.roles && !c.scopes && !c.principal_type));
 	must(class != TOKEN_ENTRA || strncmp(c.issuer, "https://", 8) == 0);
 	must(class >= TOKEN_FOREIGN || (!c.issuer && !c.audience && !c.expires));
-	must(class != TOKEN_BROKEN || c.problem);
+	must((class != TOKEN_BROKEN && class != TOKEN_UNSIGNED) || c.problem);
 	identity_caller_done(&c);
 }
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/macro.h"
-#include "identity/identity.h"
+#include "identity/reader.h"
 
 /* {"alg":"RS256"} . {"iss":"https://sts.windows.net/t/","tid":"t","oid":"o","appid":"a"} . signature */
 #define ENTRA                                                                                                \
@@ -19,8 +19,9 @@
 	"eyJhbGciOiJSUzI1NiJ9."                                                                              \
 	"eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwidGlkIjoidCIsIm9pZCI6Im8ifQ.U0lHTkFUVVJF"
 
-static char folder[] = "/tmp/oaitap-caller-XXXXXX";
+static char folder[] = "/tmp/oaitap-reader-XXXXXX";
 static struct identity_key *key;
+static struct identity_reader *reader;
 
 static int setup(void **state)
 {
@@ -29,13 +30,16 @@ static int setup(void **state)
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(path, sizeof(path), "%s/key", folder);
-	return identity_key_open(&key, path);
+	if (identity_key_open(&key, path) < 0)
+		return -1;
+	return identity_reader_new(&reader, key, NULL, NULL);
 }
 
 static int teardown(void **state)
 {
 	char path[64];
 	(void)state;
+	identity_reader_free(&reader);
 	identity_key_free(&key);
 	snprintf(path, sizeof(path), "%s/key", folder);
 	unlink(path);
@@ -78,7 +82,7 @@ static void test_table(void **state)
 					     table[i].subscription_key};
 		struct identity_caller c;
 		_cleanup_free_ char *want = NULL;
-		assert_int_equal(identity_caller_read(key, &h, &c), 0);
+		assert_int_equal(identity_reader_read(reader, &h, 1790000000, &c), 0);
 		if (c.kind != table[i].kind)
 			fail_msg("row %zu: %s", i, identity_kind_name(c.kind));
 		if (table[i].fingerprint_of) {
@@ -104,7 +108,7 @@ static void test_entra(void **state)
 	struct identity_headers h = {.authorization = "Bearer " ENTRA};
 	struct identity_caller c;
 	(void)state;
-	assert_int_equal(identity_caller_read(key, &h, &c), 0);
+	assert_int_equal(identity_reader_read(reader, &h, 1790000000, &c), 0);
 	assert_string_equal(c.tenant_id, "t");
 	assert_string_equal(c.object_id, "o");
 	assert_string_equal(c.app_id, "a");
@@ -132,7 +136,7 @@ static void test_long_token(void **state)
 	memcpy(value, "Bearer ", 7);
 	value[len] = 0;
 	struct identity_headers h = {.authorization = value};
-	assert_int_equal(identity_caller_read(key, &h, &c), 0);
+	assert_int_equal(identity_reader_read(reader, &h, 1790000000, &c), 0);
 	assert_int_equal(c.kind, IDENTITY_BEARER);
 	assert_non_null(strstr(c.problem, "64 KiB"));
 	assert_int_equal(strlen(c.key_fingerprint), strlen("hmac-sha256:") + 32);
