@@ -53,6 +53,8 @@ UNIT_ops      := ops probe sink config event openai identity http base
 
 # To make what the decoders are tested with.
 UNIT_LIBS_http := -lbrotlienc
+# For the server that key sets are fetched from.
+UNIT_LIBS_identity := -lssl
 
 UNIT_SRC := $(sort $(wildcard tests/unit/*/*_test.c))
 UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)

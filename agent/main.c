@@ -21,6 +21,7 @@ static const struct {
 	{"doctor", cmd_doctor, "say what works on this host and why not"},
 	{"status", cmd_status, "show the counters of the running agent"},
 	{"config", cmd_config, "check, print or explain the configuration"},
+	{"fingerprint", cmd_fingerprint, "print the fingerprint of an API key"},
 };
 
 static void print_help(FILE *out)
@@ -30,9 +31,9 @@ static void print_help(FILE *out)
 		"Records what this host's programs ask OpenAI and Azure OpenAI, without touching them.\n\n"
 		"Commands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fprintf(out, "\n  --help     this text; `oaitap COMMAND --help` explains one command\n"
-		     "  --version  the version\n");
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "\n  --help       this text; `oaitap COMMAND --help` explains one command\n"
+		     "  --version    the version\n");
 }
 
 int main(int argc, char **argv)

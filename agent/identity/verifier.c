@@ -265,14 +265,22 @@ static bool may_fetch(struct identity_verifier *v, uint64_t now_ns)
 	return true;
 }
 
+static bool is_due(const struct identity_verifier *v, uint64_t now_ns)
+{
+	for (size_t i = 0; i < v->options.n_sources; i++)
+		if (v->sources[i].is_url && now_ns >= v->sources[i].next_ns)
+			return true;
+	return false;
+}
+
 static void look(struct identity_verifier *v)
 {
 	uint64_t now_ns = clock_mono_ns();
-	bool wanted = may_fetch(v, now_ns);
+	bool due = is_due(v, now_ns), wanted = !due && may_fetch(v, now_ns);
 	bool changed = now_ns - v->merged_ns >= MERGE_NS;
 
 	/* Before the fetch: what is asked for while it runs may be newer than its answer. */
-	if (wanted)
+	if (wanted || due)
 		atomic_store(&v->wanted, false);
 	for (size_t i = 0; i < v->options.n_sources && !atomic_load(&v->stop); i++) {
 		struct source *s = &v->sources[i];

@@ -10,6 +10,7 @@
 
 #include "base/macro.h"
 #include "config/config.h"
+#include "identity/known_keys.h"
 #include "ops/ops_common.h"
 
 static const char usage[] =
@@ -42,6 +43,7 @@ static int output_failed(int error)
 static int check(const char *path)
 {
 	_cleanup_(config_free) struct config *config = NULL;
+	_cleanup_(identity_known_keys_free) struct identity_known_keys *known = NULL;
 	_cleanup_free_ char *error = NULL;
 	const char *file = path ? path : CONFIG_PATH_DEFAULT;
 
@@ -49,6 +51,10 @@ static int check(const char *path)
 	if (r < 0) {
 		fprintf(stderr, "%s\n", error ? error : strerror(-r));
 		return config_exit_code(r);
+	}
+	if (config->known_keys && identity_known_keys_open(&known, config->known_keys, &error) < 0) {
+		fprintf(stderr, "%s\n", error ? error : "out of memory");
+		return 2;
 	}
 	if (!path && access(file, F_OK) < 0)
 		printf("%s: not there, the defaults are used\n", file);

@@ -24,7 +24,7 @@ ALLOWED = {
     "event": ["openai/exchange.h", "identity/identity.h", "http/message.h"],
     "sink": ["event/event.h"],
     # Commands stand beside the pipeline: they read what it has stored, and look at the host as the probes do.
-    "ops": ["config", "sink", "probe"],
+    "ops": ["config", "sink", "probe", "identity"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
