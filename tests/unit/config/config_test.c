@@ -290,6 +290,29 @@ static const struct bad {
 	{"hosts: [a]\n\nx\xff: 3\n", ":3: ", "UTF-8"},
 	{"\x7f\x45LF\x02\x01\x01", ":1: ", "UTF-8"},
 	{"a: [[[[[[[[[[1]]]]]]]]]]\n", ":1: ", "nested too deep"},
+	{"identity:\n  jwks: keys.json\n",
+	 ":2: identity.jwks: ", "is neither an absolute path nor an https URL"},
+	{"identity:\n  jwks: http://x/keys\n", ":2: identity.jwks: ", "is neither an absolute path"},
+	{"identity:\n  jwks: https:///keys\n", ":2: identity.jwks: ", "names no host"},
+	{"identity:\n  jwks: https://u:p@x/keys\n", ":2: identity.jwks: ", "holds a user name"},
+	{"identity:\n  jwks: https://x/keys?sig=1\n", ":2: identity.jwks: ", "has a query"},
+	{"identity:\n  jwks: /etc/\n", ":2: identity.jwks: ", "names a folder"},
+	{"identity:\n  jwks: \"/a b\"\n", ":2: identity.jwks: ", "white space"},
+	{"identity:\n  jwks:\n", ":2: identity.jwks: ", "is empty"},
+	{"identity:\n  jwks: []\n", ":2: identity.jwks: ", "is an empty list"},
+	{"identity:\n  jwks: {a: b}\n", ":2: identity.jwks: ", "is a mapping; expected an absolute path"},
+	{"identity:\n  jwks:\n    - /a\n    - {b: c}\n", ":4: identity.jwks[1]: ", "expected a single value"},
+	{"identity:\n  jwks:\n    - /a\n    - b\n", ":4: identity.jwks[1]: ", "is neither"},
+	{"identity:\n  jwks: [/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15,/16,/17]\n",
+	 ":2: identity.jwks[16]: ", "is one too many"},
+	{"identity:\n  known_keys: keys.yaml\n", ":2: identity.known_keys: ", "not an absolute path"},
+	{"identity:\n  jwks_ca: [/a]\n", ":2: identity.jwks_ca: ", "is a list"},
+	{"identity:\n  claimed_headers: X User\n", ":2: identity.claimed_headers: ", "white space"},
+	{"identity:\n  claimed_headers: \"X:\"\n",
+	 ":2: identity.claimed_headers: ", "is not the name of a header"},
+	{"identity:\n  claimed_headers: [X-User, Authorization]\n",
+	 ":2: identity.claimed_headers[1]: ", "carries credentials"},
+	{"identity:\n  claimed_headers: API-Key\n", ":2: identity.claimed_headers: ", "carries credentials"},
 };
 
 static void test_bad_files(void **state)
@@ -310,6 +333,50 @@ static void test_bad_files(void **state)
 		assert_string_equal(after, before);
 	}
 	config_free(&config);
+}
+
+/* One text alone is a list of one; what is there already is not added; headers in lower case. */
+static void test_texts(void **state)
+{
+	struct config *config = NULL, *again = NULL;
+	char *error;
+	(void)state;
+	const char *text = "identity:\n"
+			   "  jwks: https://login.example/keys\n"
+			   "  audiences: [api://a, api://b, api://a]\n"
+			   "  claimed_headers:\n"
+			   "    - X-Forwarded-User\n"
+			   "    - x-team\n"
+			   "  known_keys: /etc/known.yaml\n"
+			   "  jwks_ca: /etc/ca.pem\n";
+	assert_int_equal(config_new(&config), 0);
+	assert_int_equal(config->jwks.n + config->audiences.n + config->claimed_headers.n, 0);
+	assert_null(config->known_keys);
+	assert_null(config->jwks_ca);
+	assert_int_equal(load(config, text, strlen(text), &error), 0);
+	assert_int_equal(config->jwks.n, 1);
+	assert_string_equal(config->jwks.items[0], "https://login.example/keys");
+	assert_int_equal(config->audiences.n, 2);
+	assert_string_equal(config->audiences.items[1], "api://b");
+	assert_int_equal(config->claimed_headers.n, 2);
+	assert_string_equal(config->claimed_headers.items[0], "x-forwarded-user");
+	assert_string_equal(config->known_keys, "/etc/known.yaml");
+	assert_string_equal(config->jwks_ca, "/etc/ca.pem");
+
+	/* What is printed is the same again. */
+	_cleanup_free_ char *printed = print_text(config);
+	assert_int_equal(config_new(&again), 0);
+	assert_int_equal(load(again, printed, strlen(printed), &error), 0);
+	_cleanup_free_ char *twice = print_text(again);
+	assert_string_equal(twice, printed);
+	/* A later file replaces the list, and leaves what it does not name. */
+	const char *more = "identity:\n  jwks: [/a, /b]\n";
+	assert_int_equal(load(config, more, strlen(more), &error), 0);
+	assert_int_equal(config->jwks.n, 2);
+	assert_string_equal(config->jwks.items[0], "/a");
+	assert_int_equal(config->audiences.n, 2);
+	config_free(&config);
+	config_free(&again);
 }
 
 static void test_nul_and_long(void **state)
@@ -515,7 +582,7 @@ int main(void)
 		cmocka_unit_test(test_too_many),   cmocka_unit_test(test_long_host),
 		cmocka_unit_test(test_set_hosts),  cmocka_unit_test(test_not_files),
 		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_open),
-		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_help),	   cmocka_unit_test(test_texts),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

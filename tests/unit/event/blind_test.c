@@ -8,6 +8,7 @@ static int setup_blind(void **state)
 	(void)state;
 	set_who();
 	context.caller = NULL;
+	context.claimed = NULL;
 	connection.protocol = NULL;
 	connection.tls_library = NULL;
 	blind = (struct event_blind){

@@ -20,6 +20,7 @@
 
 static struct identity_process process;
 static struct identity_caller caller;
+static json_t *claimed;
 static struct event_connection connection;
 static struct event_context context;
 static struct http_message message;
@@ -115,6 +116,7 @@ static inline void set_who(void)
 		.unit = "app.service",
 		.cgroup = "/system.slice/app.service",
 	};
+	claimed = json_pack("{s:s,s:{s:s}}", "user", "ann", "headers", "x-forwarded-user", "bo");
 	caller = (struct identity_caller){
 		.kind = IDENTITY_ENTRA,
 		.tenant_id = "tid",
@@ -123,12 +125,17 @@ static inline void set_who(void)
 		.principal_type = "user",
 		.name = "ann@contoso.com",
 		.roles = json_pack("[s,s]", "r1", "r2"),
+		.resource_id = "/subscriptions/s/x",
 		.scopes = json_pack("[s]", "s1"),
+		.groups = json_pack("[s]", "g1"),
 		.token_id = "uti",
 		.issuer = "https://sts.windows.net/tid/",
 		.audience = "https://cognitiveservices.azure.com",
 		.expires = 1790000000,
 		.verification = "unverified",
+		.verification_problem = "the token's key is not known",
+		.key_name = "team A",
+		.key_labels = json_pack("{s:s}", "team", "a"),
 		.problem = "a claim of the token has the wrong type",
 	};
 	connection = (struct event_connection){
@@ -145,6 +152,7 @@ static inline void set_who(void)
 		.connection = &connection,
 		.process = &process,
 		.caller = &caller,
+		.claimed = claimed,
 		.host_name = "node1",
 		.machine_id = "abcdef",
 	};
@@ -234,16 +242,29 @@ static inline int setup_response(void **state)
 
 static inline int teardown(void **state)
 {
-	json_t *owned[] = {caller.roles,       caller.scopes,
-			   request.messages,   request.tools,
-			   request.parameters, request.body,
-			   response.choices,   response.finish_reason,
-			   response.usage,     response.content_filter,
-			   response.error,     response.extra,
-			   response.body,      request.prompt,
-			   request.input,      request.instructions,
-			   request.files,      response.output,
-			   response.data,      response.text,
+	json_t *owned[] = {caller.roles,
+			   caller.scopes,
+			   request.messages,
+			   request.tools,
+			   request.parameters,
+			   request.body,
+			   response.choices,
+			   response.finish_reason,
+			   response.usage,
+			   response.content_filter,
+			   response.error,
+			   response.extra,
+			   response.body,
+			   request.prompt,
+			   request.input,
+			   request.instructions,
+			   request.files,
+			   response.output,
+			   response.data,
+			   response.text,
+			   caller.groups,
+			   caller.key_labels,
+			   claimed,
 			   response.files};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
@@ -302,7 +323,14 @@ static inline void check_common(const json_t *json)
 		{"identity/principal-type", "user"},
 		{"identity/name", "ann@contoso.com"},
 		{"identity/roles/1", "r2"},
+		{"identity/resource-id", "/subscriptions/s/x"},
 		{"identity/scopes/0", "s1"},
+		{"identity/groups/0", "g1"},
+		{"identity/verification-problem", "the token's key is not known"},
+		{"identity/key-name", "team A"},
+		{"identity/key-labels/team", "a"},
+		{"identity/claimed/user", "ann"},
+		{"identity/claimed/headers/x-forwarded-user", "bo"},
 		{"identity/token-id", "uti"},
 		{"identity/issuer", "https://sts.windows.net/tid/"},
 		{"identity/audience", "https://cognitiveservices.azure.com"},

@@ -333,6 +333,9 @@ static void test_key_identity(void **state)
 	(void)state;
 	json_decref(caller.roles);
 	json_decref(caller.scopes);
+	json_decref(caller.groups);
+	json_decref(caller.key_labels);
+	context.claimed = NULL;
 	caller = (struct identity_caller){
 		.kind = IDENTITY_API_KEY,
 		.key_fingerprint = "hmac-sha256:00112233445566778899aabbccddeeff",
