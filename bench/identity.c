@@ -28,7 +28,7 @@
 	"=\","                                                                                               \
 	"\"appid\":\"99999999-8888-7777-6666-000000000000\",\"appidacr\":\"2\",\"idp\":\"https://"           \
 	"sts.windows.net/" TID "/\",\"idtyp\":\"app\",\"oid\":\"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee\","     \
-			       "\"rh\":\"1.AXoA\",\"roles\":["                                               \
+	"\"rh\":\"1.AXoA\",\"roles\":["                                                                      \
 	"\"Cognitive.Invoke\"],\"sub\":\"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee\",\"tid\":\"" TID              \
 	"\",\"uti\":\"AbCdEfGhIjKlMnOpQrStUv\",\"ver\":\"1.0\",\"xms_mirid\":\"/subscriptions/" TID          \
 	"/resourcegroups/group/providers/Microsoft.ManagedIdentity/userAssignedIdentities/caller\"}"

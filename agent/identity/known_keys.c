@@ -33,7 +33,7 @@ struct identity_known_keys {
 
 struct load {
 	const char *path;
-	yaml_document_t *document;
+	yaml_document_t document;
 	struct identity_known_keys *keys;
 	char **ret_error;
 };
@@ -86,9 +86,9 @@ __attribute__((format(printf, 4, 5))) static int refuse(const char *path, char *
 
 /* --- YAML ---------------------------------------------------------------------------- */
 
-static yaml_node_t *node_at(const struct load *load, int index)
+static yaml_node_t *node_at(struct load *load, int index)
 {
-	return yaml_document_get_node(load->document, index);
+	return yaml_document_get_node(&load->document, index);
 }
 
 /* The text of a scalar that is one line of at most KNOWN_KEYS_NAME_MAX bytes and not empty; NULL otherwise.
@@ -232,14 +232,13 @@ static int read_list(struct load *load, const yaml_node_t *root)
 
 static int read_document(struct load *load, yaml_parser_t *parser)
 {
-	yaml_document_t document, more;
-	if (!yaml_parser_load(parser, &document))
+	yaml_document_t more;
+	if (!yaml_parser_load(parser, &load->document))
 		return parser->error == YAML_MEMORY_ERROR
 			       ? -ENOMEM
 			       : refuse(load->path, load->ret_error, parser->problem_mark.line + 1, "%s",
 					parser->problem ? parser->problem : "not YAML");
-	load->document = &document;
-	const yaml_node_t *root = yaml_document_get_root_node(&document);
+	const yaml_node_t *root = yaml_document_get_root_node(&load->document);
 	int r = root ? read_list(load, root) : 0; /* an empty file names no key */
 	if (r == 0 && root && !yaml_parser_load(parser, &more)) {
 		r = refuse(load->path, load->ret_error, parser->problem_mark.line + 1, "%s",
@@ -250,7 +249,7 @@ static int read_document(struct load *load, yaml_parser_t *parser)
 			r = bad(load, second, "a second document; expected one list");
 		yaml_document_delete(&more);
 	}
-	yaml_document_delete(&document);
+	yaml_document_delete(&load->document);
 	return r;
 }
 

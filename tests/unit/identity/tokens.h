@@ -27,7 +27,7 @@
 	"','ver':'1.0','roles':['Cognitive.Invoke']"
 #define APP_V2                                                                                               \
 	"'azp':'" APP "','azpacr':'1','idtyp':'app','sub':'" OID "','ver':'2.0','roles':['Cognitive.Invoke'" \
-								 "]"
+	"]"
 #define BASE	      FROM(V1_ISS, AUD) "," APP_V1
 #define NO_TIMES(iss) "'iss':'" iss "','aud':'" AUD "'," WHO "," APP_V1
 
@@ -86,7 +86,7 @@ static const struct row rows[] = {
 	 .verification = "valid"},
 	{.what = "v2 user",
 	 .claims = FROM(V2_ISS, GUID) ",'azp':'" APP "','azpacr':'0','preferred_username':'bo@contoso.com','"
-						     "name':'Bo','scp':'a.read b.write','ver':'2.0'",
+				      "name':'Bo','scp':'a.read b.write','ver':'2.0'",
 	 .is = ENTRA(V2_ISS,
 		     GUID) ",'app-id':'" APP
 			   "','principal-type':'user','name':'bo@contoso.com','scopes':['a.read','b.write']",
@@ -97,7 +97,7 @@ static const struct row rows[] = {
 		      AUD) ",'appid':'" APP
 			   "','idtyp':'user','unique_name':'live.com#c@x.org','groups':['g1','g2'],'scp':'s'",
 	 .is = ENTRA(V1_ISS, AUD) ",'app-id':'" APP "','principal-type':'user','name':'live.com#c@x.org','"
-						    "groups':['g1','g2'],'scopes':['s']",
+				  "groups':['g1','g2'],'scopes':['s']",
 	 .verification = "valid"},
 	{.what = "user of an application with a certificate",
 	 .claims = FROM(V1_ISS, AUD) ",'appid':'" APP "','appidacr':'2','sub':'" OID "','scp':'s'",
