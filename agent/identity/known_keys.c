@@ -13,6 +13,7 @@
 
 #include "base/digit.h"
 #include "base/macro.h"
+#include "identity/file.h"
 
 #define PREFIX	   "hmac-sha256:"
 #define DIGITS	   32
@@ -277,22 +278,6 @@ static int cannot_read(const char *path, char **ret_error, int error)
 	return r == -ENOMEM ? r : -error;
 }
 
-/* One byte more than the limit is asked for, so that a file that grows is noticed as well. */
-static int read_all(int fd, char *text, size_t *ret_len)
-{
-	size_t len = 0;
-	while (len <= KNOWN_KEYS_FILE_MAX) {
-		ssize_t n = read(fd, text + len, KNOWN_KEYS_FILE_MAX + 1 - len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			break;
-		len += n > 0 ? (size_t)n : 0;
-	}
-	*ret_len = len;
-	return 0;
-}
-
 int identity_known_keys_open(struct identity_known_keys **ret_keys, const char *path, char **ret_error)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -305,7 +290,8 @@ int identity_known_keys_open(struct identity_known_keys **ret_keys, const char *
 	size_t len = 0;
 	if (!text)
 		return -ENOMEM;
-	int r = read_all(fd, text, &len);
+	/* One byte more than the limit, so that a file that grows is noticed as well. */
+	int r = file_read(fd, text, KNOWN_KEYS_FILE_MAX + 1, &len);
 	if (r < 0)
 		return cannot_read(path, ret_error, -r);
 	if (len > KNOWN_KEYS_FILE_MAX)
@@ -318,7 +304,7 @@ bool identity_known_keys_find(const struct identity_known_keys *keys, const char
 			      struct identity_known_key *ret_key)
 {
 	struct known_key wanted = {0};
-	if (!keys || strlen(fingerprint) != TEXT_LEN)
+	if (!keys || keys->n == 0 || strlen(fingerprint) != TEXT_LEN)
 		return false;
 	memcpy(wanted.fingerprint, fingerprint, TEXT_LEN + 1);
 	const struct known_key *found =

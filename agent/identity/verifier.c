@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/thread.h"
+#include "identity/file.h"
 #include "identity/jwks_fetch.h"
 
 #define VERIFIER_NICE 5
@@ -161,21 +162,6 @@ static bool take(struct identity_verifier *v, struct source *s, const char *text
 	return true;
 }
 
-static int read_all(int fd, char *text, size_t size, size_t *ret_len)
-{
-	size_t len = 0;
-	while (len < size) {
-		ssize_t n = read(fd, text + len, size - len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			break;
-		len += n > 0 ? (size_t)n : 0;
-	}
-	*ret_len = len;
-	return 0;
-}
-
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
@@ -189,7 +175,7 @@ static const char *read_file(struct identity_verifier *v, struct source *s, int 
 	size_t len = 0;
 	if (!text)
 		return "out of memory";
-	int r = read_all(fd, text, JWKS_TEXT_MAX + 1, &len);
+	int r = file_read(fd, text, JWKS_TEXT_MAX + 1, &len);
 	if (r < 0)
 		return strerror(-r);
 	*ret_read = take(v, s, text, len);
