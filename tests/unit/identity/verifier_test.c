@@ -299,10 +299,12 @@ static void test_bad_sets_change_nothing(void **state)
 	static const char *const bad[] = {"", "{", "{\"keys\":[]}", "<html>",
 					  "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\"}]}"};
 	(void)state;
-	start_verifier((struct identity_verifier_options){.fetch_burst = 50});
+	start_verifier((struct identity_verifier_options){.fetch_burst = 50, .hold_s = 1});
 	wait_for(token_a, "valid");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		unsigned int before = atomic_load(&server.requests);
+		/* Longer than a key is held that a good set lacks. */
+		usleep(1100000);
 		tls_server_answer(&server, OK, bad[i]);
 		for (int k = 0; k < 300 && atomic_load(&server.requests) == before; k++) {
 			verification(token_b);
