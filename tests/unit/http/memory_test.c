@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "http/sse.h"
 
@@ -18,81 +16,7 @@ int main(void)
 }
 #else
 
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t size);
-extern void __libc_free(void *p);
-
-static bool armed;
-static unsigned long countdown; /* allocations that still succeed */
-static bool failed;
-
-static bool refuse(void)
-{
-	if (!armed)
-		return false;
-	if (countdown) {
-		countdown--;
-		return false;
-	}
-	failed = true;
-	armed = false;
-	return true;
-}
-
-static long live; /* allocations not freed yet */
-
-static void *counted(void *p)
-{
-	live += p != NULL;
-	return p;
-}
-
-void *malloc(size_t size)
-{
-	return refuse() ? NULL : counted(__libc_malloc(size));
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return refuse() ? NULL : counted(__libc_calloc(n, size));
-}
-
-void *realloc(void *p, size_t size)
-{
-	if (refuse())
-		return NULL;
-	void *moved = __libc_realloc(p, size);
-	return p ? moved : counted(moved);
-}
-
-void free(void *p)
-{
-	live -= p != NULL;
-	__libc_free(p);
-}
-
-/* libcrypto keeps its memory: base/digest.c ends the program rather than give a wrong hash. */
-static void *crypto_malloc(size_t size, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return __libc_malloc(size);
-}
-
-static void *crypto_realloc(void *p, size_t size, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return __libc_realloc(p, size);
-}
-
-static void crypto_free(void *p, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	__libc_free(p);
-}
+#include "faults.h"
 
 struct record_of {
 	enum stream_dir dir;
@@ -233,12 +157,10 @@ static bool play_without(unsigned long n, const struct record_of *records, size_
 {
 	struct feed f = {.ts_ns = 1000, .cap = 64};
 	f.messages = malloc(f.cap * sizeof(*f.messages));
-	countdown = n;
-	failed = false;
-	armed = true;
+	faults_arm(n);
 	int r = http_conn_new(&f.conn, 7, STREAM_WRITE, NULL, &feed_ops, &f);
 	int played = r == 0 ? play(&f, records, n_records) : 0;
-	armed = false;
+	faults_disarm();
 	assert_true(r == 0 || (r == -ENOMEM && failed && !f.conn));
 	assert_true(played == 0 || failed);
 	if (r == 0)
@@ -289,9 +211,7 @@ static void test_sse(void **state)
 		long before = live;
 		struct sse *sse = NULL;
 		int events = 0, error = 0;
-		countdown = n;
-		failed = false;
-		armed = true;
+		faults_arm(n);
 		int r = sse_new(&sse, 1000, on_event, &events);
 		for (size_t i = 0; r == 0 && i < (sizeof(pieces) / sizeof(pieces[0])); i++) {
 			int e = sse_feed(sse, pieces[i], strlen(pieces[i]));
@@ -301,8 +221,7 @@ static void test_sse(void **state)
 			int e = sse_end(sse);
 			error = error ? error : e;
 		}
-		armed = false;
-		more = failed;
+		more = faults_disarm();
 		assert_true(failed == (r == -ENOMEM || error == -ENOMEM));
 		assert_int_equal(events + (sse ? (int)sse_skipped(sse) : 0) > 0, sse != NULL);
 		if (!failed)
@@ -320,13 +239,8 @@ int main(void)
 		cmocka_unit_test(test_http2),
 		cmocka_unit_test(test_sse),
 	};
-	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+	if (!faults_init())
 		return 1;
-	/* libcrypto loads what it needs at the first use, with the C library's own allocations. */
-	EVP_MD_CTX *warm = EVP_MD_CTX_new();
-	if (!warm || EVP_DigestInit_ex(warm, EVP_sha256(), NULL) != 1)
-		return 1;
-	EVP_MD_CTX_free(warm);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 #endif

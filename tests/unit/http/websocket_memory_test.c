@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 /* Under a sanitizer the allocator is not ours to replace. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -17,75 +15,7 @@ int main(void)
 }
 #else
 
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t size);
-extern void __libc_free(void *p);
-
-static bool armed, failed;
-static unsigned long countdown; /* allocations that still succeed */
-static long live;		/* allocations not freed yet */
-
-static bool refuse(void)
-{
-	if (!armed || countdown-- > 0)
-		return false;
-	armed = false;
-	failed = true;
-	return true;
-}
-
-static void *counted(void *p)
-{
-	live += p != NULL;
-	return p;
-}
-
-void *malloc(size_t size)
-{
-	return refuse() ? NULL : counted(__libc_malloc(size));
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return refuse() ? NULL : counted(__libc_calloc(n, size));
-}
-
-void *realloc(void *p, size_t size)
-{
-	if (refuse())
-		return NULL;
-	void *moved = __libc_realloc(p, size);
-	return p ? moved : counted(moved);
-}
-
-void free(void *p)
-{
-	live -= p != NULL;
-	__libc_free(p);
-}
-
-/* libcrypto keeps its memory: base/digest.c ends the program rather than give a wrong hash. */
-static void *crypto_malloc(size_t size, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return __libc_malloc(size);
-}
-
-static void *crypto_realloc(void *p, size_t size, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return __libc_realloc(p, size);
-}
-
-static void crypto_free(void *p, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	__libc_free(p);
-}
+#include "faults.h"
 
 #define LOST(dir, len)                                                                                       \
 	{                                                                                                    \
@@ -184,12 +114,10 @@ static bool play_without(const struct script *script, unsigned long n)
 {
 	struct feed f = {.ts_ns = 1000, .cap = 64};
 	f.messages = malloc(f.cap * sizeof(*f.messages));
-	countdown = n;
-	failed = false;
-	armed = true;
+	faults_arm(n);
 	int r = http_conn_new(&f.conn, 7, STREAM_WRITE, NULL, &feed_ops, &f);
 	int played = r == 0 ? play(&f, script) : 0;
-	armed = false;
+	faults_disarm();
 	assert_true(r == 0 || (r == -ENOMEM && failed && !f.conn));
 	assert_true(played == 0 || failed);
 	if (r == 0)
@@ -220,13 +148,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation_fails),
 	};
-	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+	if (!faults_init())
 		return 1;
-	/* libcrypto loads what it needs at the first use, with the C library's own allocations. */
-	EVP_MD_CTX *warm = EVP_MD_CTX_new();
-	if (!warm || EVP_DigestInit_ex(warm, EVP_sha256(), NULL) != 1)
-		return 1;
-	EVP_MD_CTX_free(warm);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 #endif
