@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/lanes.h"
 #include "base/macro.h"
 
 #define METHOD_MAX    32 /* longer than any registered method; bounds the search for its end */
@@ -96,64 +97,59 @@ bool http_start_resync(enum http_role role, const uint8_t *data, size_t len)
 	return !end || memmem(target, (size_t)(end - target), " HTTP/1.", 1 + VERSION_PREFIX_LEN);
 }
 
-/* --- start line -------------------------------------------------------------------------- */
+/* --- text -------------------------------------------------------------------------------- */
 
-/* Copies text in which what text cannot hold is '?'. True: there was such. */
-static bool copy_text(char *to, const uint8_t *data, size_t len)
+/* Control bytes, tabs among them. */
+static inline lanes controls(lanes v)
 {
-	const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
-	bool flawed = false;
-	size_t i = 0;
-	/* Eight at a time, as long as none is below a blank or 0x7f: then its top bit is set in one of these.
-	 */
-	for (uint64_t word; len - i >= 8; i += 8) {
-		memcpy(&word, data + i, 8);
-		const uint64_t del = word ^ (ones * 0x7f);
-		if ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & tops)
-			break;
-		memcpy(to + i, &word, 8);
-	}
-	for (; i < len; i++) {
-		bool bad = is_control(data[i]);
-		flawed |= bad;
-		to[i] = bad ? '?' : (char)data[i];
-	}
-	to[len] = 0;
-	return flawed;
+	return (lanes)(v < 0x20) | (lanes)(v == 0x7f);
 }
 
-static void copy_name(char *to, const uint8_t *data, size_t len)
+/* Makes '?' of what text cannot hold. True: there was such. */
+static bool clean(char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		to[i] = (char)token_chars[data[i]];
-	to[len] = 0;
+	bool flawed = false;
+	for (size_t i = 0; i < len; i++) {
+		if (len - i >= LANES)
+			i += lanes_first(controls(lanes_load(text + i)));
+		if (i < len && is_control((uint8_t)text[i])) {
+			flawed = true;
+			text[i] = '?';
+		}
+	}
+	return flawed;
 }
 
 char *http_text_copy(const uint8_t *data, size_t len, bool *flawed)
 {
 	char *text = malloc(len + 1);
-	if (text)
-		*flawed |= copy_text(text, data, len);
+	if (!text)
+		return NULL;
+	if (len)
+		memcpy(text, data, len);
+	text[len] = 0;
+	*flawed |= clean(text, len);
 	return text;
 }
 
 char *http_name_copy(const uint8_t *data, size_t len)
 {
 	char *name = malloc(len + 1);
-	if (name)
-		copy_name(name, data, len);
+	if (!name)
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		name[i] = (char)token_chars[data[i]];
+	name[len] = 0;
 	return name;
 }
 
-static int replace_text(char **text, const uint8_t *data, size_t len, bool *flawed)
-{
-	char *copy = http_text_copy(data, len, flawed);
-	if (!copy)
-		return -ENOMEM;
-	free(*text);
-	*text = copy;
-	return 0;
-}
+/* --- start line -------------------------------------------------------------------------- */
+
+struct start_line {
+	const uint8_t *method, *target; /* parts of the line */
+	size_t method_len, target_len;	/* 0: could not be read */
+	int version_minor, status;
+};
 
 static bool version_read(const uint8_t *data, size_t len, int *ret_minor)
 {
@@ -164,15 +160,13 @@ static bool version_read(const uint8_t *data, size_t len, int *ret_minor)
 	return true;
 }
 
-static int request_line(struct http_message *msg, const uint8_t *line, size_t len)
+static int request_line(const uint8_t *line, size_t len, struct start_line *s)
 {
-	bool flawed = false;
 	size_t method = http_token_len(line, len);
 	if (!method || method == len || line[method] != ' ')
 		return -EBADMSG;
-	int r = replace_text(&msg->method, line, method, &flawed);
-	if (r < 0)
-		return r;
+	s->method = line;
+	s->method_len = method;
 
 	size_t start = method, end = len;
 	while (start < len && line[start] == ' ')
@@ -180,23 +174,19 @@ static int request_line(struct http_message *msg, const uint8_t *line, size_t le
 	while (end > start && is_blank(line[end - 1]))
 		end--;
 	if (end < start + VERSION_LEN + 1 || line[end - VERSION_LEN - 1] != ' ' ||
-	    !version_read(line + end - VERSION_LEN, VERSION_LEN, &msg->version_minor))
+	    !version_read(line + end - VERSION_LEN, VERSION_LEN, &s->version_minor))
 		return -EBADMSG;
 	end -= VERSION_LEN;
 	while (end > start && line[end - 1] == ' ')
 		end--;
 	if (end == start)
 		return -EBADMSG;
-	r = replace_text(&msg->target, line + start, end - start, &flawed);
-	if (r < 0)
-		return r;
-	/* White space inside the target is smuggling or a broken client; what was asked stays readable. */
-	if (flawed || memchr(line + start, ' ', end - start) || memchr(line + start, '\t', end - start))
-		msg->problem = "the request target holds control bytes or white space";
+	s->target = line + start;
+	s->target_len = end - start;
 	return 0;
 }
 
-static int status_line(struct http_message *msg, const uint8_t *line, size_t len)
+static int status_line(const uint8_t *line, size_t len, struct start_line *s)
 {
 	int minor;
 	if (len < VERSION_LEN + 4 || !version_read(line, VERSION_LEN, &minor) || line[VERSION_LEN] != ' ')
@@ -206,28 +196,43 @@ static int status_line(struct http_message *msg, const uint8_t *line, size_t len
 		return -EBADMSG;
 	if (len > VERSION_LEN + 4 && !is_blank(digits[3]))
 		return -EBADMSG;
-	msg->version_minor = minor;
-	msg->status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
+	s->version_minor = minor;
+	s->status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
 	return 0;
 }
 
-int http_head_start_line(struct http_message *msg, const uint8_t *line, size_t len)
+/* 0; -EBADMSG: malformed, what could be read is set. */
+static int start_line_read(enum http_role role, const uint8_t *line, size_t len, struct start_line *s)
 {
-	return msg->role == HTTP_REQUEST ? request_line(msg, line, len) : status_line(msg, line, len);
+	return role == HTTP_REQUEST ? request_line(line, len, s) : status_line(line, len, s);
+}
+
+bool http_start_line_valid(enum http_role role, const uint8_t *line, size_t len)
+{
+	struct start_line s = {0};
+	return start_line_read(role, line, len, &s) == 0;
 }
 
 /* --- header fields ----------------------------------------------------------------------- */
 
+#define CHUNK 64 /* bytes of which the line feeds are found at once: a bit for each */
+
+/* What is read of the head stands in msg->head_text, a copy of all of it, in the same place, with a NUL over
+ * the byte after it. Only the head itself is searched: loads of what was just stored in pieces are slow. */
 struct reader {
 	struct http_message *msg;
+	const uint8_t *data, *end;
 	size_t max_headers;
-	size_t cap; /* of msg->headers */
-	/* Where the next name goes in msg->header_text. Every line takes less there than in the head: a colon
-	 * and a line end make room for two NULs. */
-	char *text;
-	bool last_kept; /* the last header's value ends there, and a folded line may continue it */
+	size_t cap;	/* of msg->headers */
+	char *last_end; /* the NUL of the last header's value, if a folded line may continue it; or NULL */
+	bool unclean;	/* there are control bytes so far, tabs among them, that are no line's end */
 	bool flawed;
 };
+
+static char *place_of(const struct reader *rd, const uint8_t *byte)
+{
+	return rd->msg->head_text + (byte - rd->data);
+}
 
 static void flaw(struct reader *rd, const char *problem)
 {
@@ -246,130 +251,232 @@ void http_trim(const uint8_t **data, size_t *len)
 		(*len)--;
 }
 
-static int headers_grow(struct reader *rd)
+int http_headers_reserve(struct http_message *msg, size_t *cap, size_t n)
 {
-	struct http_message *msg = rd->msg;
-	if (msg->n_headers == rd->max_headers)
-		return -E2BIG;
-	if (msg->n_headers < rd->cap)
+	if (n <= *cap)
 		return 0;
-	size_t cap = rd->cap ? rd->cap * 2 : HEADERS_FIRST;
-	struct http_header *headers = reallocarray(msg->headers, cap, sizeof(*headers));
+	size_t more = MAX(*cap ? *cap * 2 : (size_t)HEADERS_FIRST, n);
+	struct http_header *headers = reallocarray(msg->headers, more, sizeof(*headers));
 	if (!headers)
 		return -ENOMEM;
 	msg->headers = headers;
-	rd->cap = cap;
+	*cap = more;
 	return 0;
 }
 
-static char *put_value(struct reader *rd, const uint8_t *data, size_t len)
+/* Makes a token of which `at` is a copy lower case; how long it is. room: bytes that are there from it on. */
+static inline size_t lower_token(char *at, const uint8_t *data, size_t room)
 {
-	char *value = rd->text;
-	if (copy_text(value, data, len))
-		flaw(rd, "a header value holds control bytes");
-	rd->text += len + 1;
-	return value;
-}
-
-static void header_fold(struct reader *rd, const uint8_t *line, size_t len)
-{
-	http_trim(&line, &len);
-	if (!rd->last_kept) {
-		flaw(rd, "a header line continues none");
-		return;
+	static const lanes index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	size_t n = 0;
+	/* The characters that names are made of as a rule; the others one by one. */
+	while (room - n >= LANES) {
+		const lanes v = lanes_load(data + n);
+		const lanes letter = (lanes)((v | 0x20) - 'a' < 26);
+		const unsigned same = lanes_first(~(letter | (lanes)(v - '0' < 10) | (lanes)(v == '-')));
+		if (same < LANES) {
+			lanes_store(at + n, v | (letter & (lanes)(index < (uint8_t)same) & 0x20));
+			n += same;
+			break;
+		}
+		lanes_store(at + n, v | (letter & 0x20));
+		n += LANES;
 	}
-	if (!len)
-		return;
-	/* Over the NUL of the value so far; a blank between the two. */
-	rd->text--;
-	if (rd->msg->headers[rd->msg->n_headers - 1].value[0])
-		*rd->text++ = ' ';
-	put_value(rd, line, len);
+	for (; n < room && token_chars[data[n]]; n++)
+		at[n] = (char)token_chars[data[n]];
+	return n;
 }
 
-static int header_line(struct reader *rd, const uint8_t *line, size_t len)
+/* A line's end is none, so that this stays in the line. */
+static const uint8_t *skip_blanks(const uint8_t *p)
+{
+	while (is_blank(*p))
+		p++;
+	return p;
+}
+
+/* Without the blanks before `to`, but not before `from`. */
+static const uint8_t *trim_end(const uint8_t *from, const uint8_t *to)
+{
+	while (to > from && is_blank(to[-1]))
+		to--;
+	return to;
+}
+
+/* len bytes that are there belong to the last header's value. */
+static void end_value(struct reader *rd, char *at, size_t len)
+{
+	if (rd->unclean && clean(at, len))
+		flaw(rd, "a header value holds control bytes");
+	rd->last_end = at + len;
+	*rd->last_end = 0;
+}
+
+/* A line that continues the last header's value, with a blank between the two. */
+static void fold(struct reader *rd, const uint8_t *line, const uint8_t *to)
+{
+	const uint8_t *from = skip_blanks(line);
+	const size_t len = (size_t)(trim_end(from, to) - from);
+	if (!rd->last_end)
+		flaw(rd, "a header line continues none");
+	if (!rd->last_end || !len)
+		return;
+	char *at = rd->last_end;
+	if (rd->msg->headers[rd->msg->n_headers - 1].value[0])
+		*at++ = ' ';
+	memcpy(at, from, len);
+	end_value(rd, at, len);
+}
+
+static int header_line(struct reader *rd, const uint8_t *line, const uint8_t *to)
 {
 	struct http_message *msg = rd->msg;
-	if (is_blank(line[0])) {
-		header_fold(rd, line, len);
-		return 0;
-	}
-	rd->last_kept = false;
+	char *name = place_of(rd, line);
+	const size_t name_len = lower_token(name, line, (size_t)(rd->end - line));
+	const uint8_t *name_end = line + name_len, *colon = skip_blanks(name_end);
 
-	size_t name_len = http_token_len(line, len), colon = name_len;
-	while (colon < len && is_blank(line[colon]))
-		colon++;
-	if (!name_len || colon == len || line[colon] != ':') {
+	rd->last_end = NULL;
+	if (!name_len || *colon != ':') {
 		flaw(rd, "a header line has no proper name");
 		return 0;
 	}
 	/* RFC 9112 section 5.1 wants servers to refuse this. Many do not, so it counts. */
-	if (colon > name_len)
+	if (colon > name_end)
 		flaw(rd, "there is white space between a header name and its colon");
-
-	int r = headers_grow(rd);
+	if (msg->n_headers == rd->max_headers)
+		return -E2BIG;
+	int r = http_headers_reserve(msg, &rd->cap, msg->n_headers + 1);
 	if (r < 0)
 		return r;
-	const uint8_t *value = line + colon + 1;
-	size_t value_len = len - colon - 1;
-	http_trim(&value, &value_len);
-	char *name = rd->text;
-	copy_name(name, line, name_len);
-	rd->text += name_len + 1;
-	msg->headers[msg->n_headers++] =
-		(struct http_header){.name = name, .value = put_value(rd, value, value_len)};
-	rd->last_kept = true;
+	const uint8_t *from = skip_blanks(colon + 1);
+	char *value = place_of(rd, from);
+	name[name_len] = 0;
+	msg->headers[msg->n_headers++] = (struct http_header){.name = name, .value = value};
+	end_value(rd, value, (size_t)(trim_end(from, to) - from));
 	return 0;
 }
 
-/* The next line without its end. False: no complete line is left. */
-static bool next_line(const uint8_t **pos, const uint8_t *end, const uint8_t **ret_line, size_t *ret_len)
+/* Line feeds among the next bytes, a bit for each. */
+static inline uint64_t line_feeds(struct reader *rd, const uint8_t *chunk)
 {
-	const uint8_t *line = *pos;
-	const uint8_t *lf = line == end ? NULL : memchr(line, '\n', (size_t)(end - line));
-	if (!lf)
-		return false;
-	size_t len = (size_t)(lf - line);
-	if (len && line[len - 1] == '\r')
-		len--;
-	*pos = lf + 1;
-	*ret_line = line;
-	*ret_len = len;
-	return true;
+	uint8_t tail[CHUNK + 1];
+	uint64_t lf = 0, others = 0;
+	if (rd->end - chunk <= CHUNK) {
+		memset(tail, 0, sizeof(tail));
+		chunk = memcpy(tail, chunk, (size_t)(rd->end - chunk));
+	}
+	for (unsigned i = 0; i < CHUNK; i += LANES) {
+		const lanes v = lanes_load(chunk + i);
+		lf |= (uint64_t)lanes_bits((lanes)(v == '\n')) << i;
+		others |= (uint64_t)lanes_bits(controls(v)) << i;
+	}
+	/* What stands before a line feed is looked at in line_end(). */
+	const uint64_t before = lf >> 1 | (uint64_t)(chunk[CHUNK] == '\n') << (CHUNK - 1);
+	rd->unclean |= (others & ~(lf | before)) != 0;
+	return lf;
+}
+
+/* Where the line's end begins whose last byte is lf. */
+static const uint8_t *line_end(struct reader *rd, const uint8_t *line, const uint8_t *lf)
+{
+	if (lf == line)
+		return lf;
+	if (lf[-1] == '\r')
+		return lf - 1;
+	rd->unclean |= is_control(lf[-1]);
+	return lf;
+}
+
+/* Lines of header fields up to an empty one. */
+static int read_fields(struct reader *rd, const uint8_t *line)
+{
+	int r = 0;
+	for (const uint8_t *chunk = line; chunk < rd->end; chunk += CHUNK) {
+		for (uint64_t lf = line_feeds(rd, chunk); lf; lf &= lf - 1) {
+			const uint8_t *next = chunk + __builtin_ctzll(lf) + 1;
+			const uint8_t *to = line_end(rd, line, next - 1);
+			if (to == line)
+				return 0;
+			if (is_blank(*line))
+				fold(rd, line, to);
+			else
+				r = header_line(rd, line, to);
+			if (r < 0)
+				return r;
+			line = next;
+		}
+	}
+	return 0;
+}
+
+/* Neither control bytes nor white space. */
+static bool is_visible(const uint8_t *data, size_t len)
+{
+	size_t n = 0;
+	for (; len - n >= LANES; n += LANES) {
+		const lanes v = lanes_load(data + n);
+		if (lanes_bits((lanes)(v <= ' ') | (lanes)(v == 0x7f)))
+			return false;
+	}
+	while (n < len && data[n] > ' ' && data[n] != 0x7f)
+		n++;
+	return n == len;
+}
+
+static void put_start_line(struct reader *rd, const struct start_line *s)
+{
+	struct http_message *msg = rd->msg;
+	msg->version_minor = s->version_minor;
+	msg->status = s->status;
+	if (s->method_len) {
+		msg->method = place_of(rd, s->method);
+		msg->method[s->method_len] = 0;
+	}
+	if (!s->target_len)
+		return;
+	msg->target = place_of(rd, s->target);
+	msg->target[s->target_len] = 0;
+	if (is_visible(s->target, s->target_len))
+		return;
+	/* White space there is smuggling or a broken client; what was asked stays readable. */
+	flaw(rd, "the request target holds control bytes or white space");
+	clean(msg->target, s->target_len);
 }
 
 /* Of a start line without its end: the method, when the space after it is there. */
-static int cut_start_line(struct http_message *msg, const uint8_t *data, size_t len)
+static void put_cut_start_line(struct reader *rd, size_t len)
 {
-	bool flawed = false;
-	if (msg->role != HTTP_REQUEST || http_start_check(msg->role, data, len) != HTTP_START_YES)
-		return 0;
-	return replace_text(&msg->method, data, http_token_len(data, len), &flawed);
+	struct start_line s = {.method = rd->data, .method_len = http_token_len(rd->data, len)};
+	if (rd->msg->role == HTTP_REQUEST && http_start_check(HTTP_REQUEST, rd->data, len) == HTTP_START_YES)
+		put_start_line(rd, &s);
 }
 
 int http_head_read(struct http_message *msg, const uint8_t *data, size_t len, size_t max_headers, bool whole,
 		   bool *ret_flawed)
 {
-	struct reader rd = {.msg = msg, .max_headers = max_headers};
-	const uint8_t *pos = data, *end = data + len, *line;
-	size_t line_len;
+	struct reader rd = {.msg = msg, .data = data, .end = data + len, .max_headers = max_headers};
+	struct start_line start = {0};
+	const uint8_t *lf = len ? memchr(data, '\n', len) : NULL;
 
-	if (!next_line(&pos, end, &line, &line_len))
-		return whole ? -EBADMSG : cut_start_line(msg, data, len);
-	int r = http_head_start_line(msg, line, line_len);
-	if (r == -EBADMSG)
+	if (!lf && whole)
+		return -EBADMSG;
+	msg->head_text = malloc(len + 1);
+	if (!msg->head_text)
+		return -ENOMEM;
+	if (len)
+		memcpy(msg->head_text, data, len);
+	if (!lf) {
+		put_cut_start_line(&rd, len);
+		return 0;
+	}
+	int r = start_line_read(msg->role, data, (size_t)(line_end(&rd, data, lf) - data), &start);
+	put_start_line(&rd, &start);
+	if (r < 0)
 		msg->problem = "the start line is malformed";
+	else
+		r = read_fields(&rd, lf + 1);
 	if (r < 0)
 		return r;
-	rd.flawed = msg->problem != NULL;
-	rd.text = msg->header_text = malloc((size_t)(end - pos) + 1);
-	if (!rd.text)
-		return -ENOMEM;
-	while (next_line(&pos, end, &line, &line_len) && line_len) {
-		r = header_line(&rd, line, line_len);
-		if (r < 0)
-			return r;
-	}
 	*ret_flawed = rd.flawed;
 	return 0;
 }

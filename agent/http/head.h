@@ -34,9 +34,8 @@ bool http_start_resync(enum http_role role, const uint8_t *data, size_t len);
  */
 bool http_start_names_http(const uint8_t *line, size_t len);
 
-/* Method, target, status, version from one line without its end. 0; -EBADMSG: malformed, what could be read
- * is set; -ENOMEM. */
-int http_head_start_line(struct http_message *msg, const uint8_t *line, size_t len);
+/* Whether a line without its end is a start line. */
+bool http_start_line_valid(enum http_role role, const uint8_t *line, size_t len);
 
 /* A head into msg, whose method, target and headers are unset. whole: data ends with the empty line;
  * otherwise only the lines that are complete are read, and of a cut start line its method. Flaws that leave
@@ -75,3 +74,6 @@ char *http_text_copy(const uint8_t *data, size_t len, bool *flawed);
 
 /* A copy of a token in lower case. NULL: out of memory. */
 char *http_name_copy(const uint8_t *data, size_t len);
+
+/* Room for n headers in msg->headers, which has room for *cap. 0; -ENOMEM: nothing has changed. */
+int http_headers_reserve(struct http_message *msg, size_t *cap, size_t n);

@@ -290,18 +290,13 @@ static int check_start_line(struct http1 *p)
 		unreadable(p, from, p->offset - from, p->why);
 		return 0;
 	}
-	/* Tried on a copy of the facts: http_head_read() reads the line again when the head is whole. */
-	struct http_message probe = {.role = p->role};
-	int r = http_head_start_line(&probe, p->head.data, len);
-	free(probe.method);
-	free(probe.target);
-	if (r != -EBADMSG)
-		return r;
+	if (http_start_line_valid(p->role, p->head.data, len))
+		return 0;
 	if (!http_start_names_http(p->head.data, len)) {
 		reject_and_lose(p, "not HTTP");
 		return 0;
 	}
-	r = read_cut_head(p);
+	int r = read_cut_head(p);
 	if (r == 0)
 		fail(p, HTTP_END_MALFORMED, "the start line is malformed");
 	return r;

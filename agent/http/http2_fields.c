@@ -8,8 +8,6 @@
 #include "base/macro.h"
 #include "http/head.h"
 
-#define HEADERS_FIRST 16
-
 struct reader {
 	struct http_message *msg;
 	size_t cap;	 /* of msg->headers */
@@ -114,21 +112,6 @@ static int pseudo_field(struct reader *rd, const uint8_t *name, size_t name_len,
 
 /* --- header fields ----------------------------------------------------------------------- */
 
-static int headers_grow(struct reader *rd)
-{
-	struct http_message *msg = rd->msg;
-	/* One place stays free for the host. */
-	if (msg->n_headers + 1 < rd->cap)
-		return 0;
-	size_t cap = rd->cap ? rd->cap * 2 : HEADERS_FIRST;
-	struct http_header *headers = reallocarray(msg->headers, cap, sizeof(*headers));
-	if (!headers)
-		return -ENOMEM;
-	msg->headers = headers;
-	rd->cap = cap;
-	return 0;
-}
-
 static bool holds_upper_case(const uint8_t *name, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -150,7 +133,8 @@ static int regular_field(struct reader *rd, const uint8_t *name, size_t name_len
 	if (holds_upper_case(name, name_len))
 		flaw(rd, "a header name holds capital letters");
 	http_trim(&value, &len);
-	int r = headers_grow(rd);
+	/* One place stays free for the host. */
+	int r = http_headers_reserve(msg, &rd->cap, msg->n_headers + 2);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *key = http_name_copy(name, name_len);
@@ -182,7 +166,7 @@ static int put_host(struct reader *rd)
 		return 0;
 	if (host)
 		flaw(rd, "the host field is not what :authority says");
-	int r = headers_grow(rd);
+	int r = http_headers_reserve(msg, &rd->cap, msg->n_headers + 1);
 	if (r < 0)
 		return r;
 	char *name = strdup("host");

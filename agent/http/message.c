@@ -5,17 +5,25 @@
 #include <string.h>
 #include <strings.h>
 
+static void free_head(const struct http_message *m)
+{
+	for (size_t i = 0; i < m->n_headers; i++) {
+		free(m->headers[i].name);
+		free(m->headers[i].value);
+	}
+	free(m->method);
+	free(m->target);
+}
+
 void http_message_free(struct http_message **msg)
 {
 	struct http_message *m = *msg;
 	if (!m)
 		return;
-	for (size_t i = 0; i < m->n_headers && !m->header_text; i++) {
-		free(m->headers[i].name);
-		free(m->headers[i].value);
-	}
+	if (!m->head_text)
+		free_head(m);
+	free(m->head_text);
 	free(m->headers);
-	free(m->header_text);
 	for (size_t i = 0; i < m->n_parts; i++) {
 		free(m->parts[i].name);
 		free(m->parts[i].filename);
@@ -23,8 +31,6 @@ void http_message_free(struct http_message **msg)
 		free(m->parts[i].data);
 	}
 	free(m->parts);
-	free(m->method);
-	free(m->target);
 	free(m->body);
 	free(m->marks);
 	free(m);

@@ -79,7 +79,8 @@ struct http_message {
 	 * header "host", the first one, unless there is a host field with the same value. */
 	struct http_header *headers;
 	size_t n_headers;
-	char *header_text; /* owned; what all names and values are parts of; NULL: each is owned by itself */
+	char *head_text; /* owned; what method, target and all names and values are parts of; NULL: each is
+			    owned by itself */
 
 	/* The decoded body: transfer-coding removed, and content-coding if `decoded`. `body` holds its first
 	 * body_len bytes, at most the limit; body_total counts all that were seen, those after a gap follow
