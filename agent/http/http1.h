@@ -2,8 +2,8 @@
 #pragma once
 
 /* HTTP/1.0 and 1.1 in one direction of a connection: bytes and gaps in, messages out (RFC 9112).
- * No I/O, no clock, no globals. Used by http_conn.c, which pairs the two directions. Memory is bounded by the
- * limits.
+ * No I/O, no clock, no globals. Used by http_conn.c; http_conn_pair.c pairs the two directions. Memory is
+ * bounded by the limits.
  *
  * Every byte given, captured or missing, belongs to exactly one message (http_message.wire_bytes) or is
  * reported through unreadable(). The exception is the framing that follows a message which
