@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
+#include "base/lanes.h"
+
 /* Length of the well-formed sequence at p, 0 if none. */
 static size_t sequence_len(const uint8_t *p, size_t left)
 {
@@ -38,7 +40,9 @@ bool utf8_valid(const char *data, size_t len, size_t *ret_bad)
 {
 	const uint8_t *p = (const uint8_t *)data;
 	for (size_t i = 0; i < len;) {
-		size_t n = sequence_len(p + i, len - i);
+		/* Most of any text is ASCII. */
+		size_t n = p[i] < 0x80 && len - i >= LANES ? lanes_first((lanes)(lanes_load(p + i) >= 0x80))
+							   : sequence_len(p + i, len - i);
 		if (n == 0) {
 			if (ret_bad)
 				*ret_bad = i;

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/digit.h"
+#include "base/lanes.h"
 #include "base/macro.h"
 #include "base/utf8.h"
 
@@ -17,16 +18,19 @@
 #define EXACT_DIGITS	  19
 #define DOUBLE_EXACT_MAX  (1ULL << 53)
 #define DOUBLE_EXACT_EXP  22
+#define PLACES_MAX	  27 /* of 5^n, those that fit 64 bits */
 #define NUMBER_STACK_SIZE 64
 
 struct parser {
 	const uint8_t *at, *end, *text;
-	struct buf scratch; /* a string that has escapes, or a key */
+	char *scratch; /* owned; a string that has escapes. Room for all the text after the first one; or NULL
+			*/
+	size_t scratch_len;
 	unsigned flaws;
 	size_t offset; /* of the first flaw */
 	size_t weight;
-	json_t *root;		 /* owned */
-	json_t *open[DEPTH_MAX]; /* borrowed: each is a member of the one before it */
+	json_t *root;  /* owned */
+	json_t **open; /* borrowed, up to DEPTH_MAX: each is a member of the one before it */
 	size_t depth;
 };
 
@@ -62,19 +66,15 @@ static void skip_blanks(struct parser *p)
 
 /* --- strings ----------------------------------------------------------------------------- */
 
-/* Bytes that stand for themselves: neither quote, backslash nor control character. Eight at a time. */
+/* Bytes that stand for themselves: neither quote, backslash nor control character. */
 static size_t plain_len(const uint8_t *at, const uint8_t *end)
 {
-	const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
 	const uint8_t *p = at;
-	for (uint64_t word; end - p >= 8; p += 8) {
-		memcpy(&word, p, 8);
-		uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
-		/* A byte below n has its top bit set in (x - n) & ~x, if its own top bit is clear. */
-		uint64_t hit = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-			       ((word - ones * 0x20) & ~word);
-		if (hit & tops)
-			break;
+	for (; end - p >= LANES; p += LANES) {
+		const lanes v = lanes_load(p);
+		unsigned n = lanes_first((lanes)(v == '"') | (lanes)(v == '\\') | (lanes)(v < 0x20));
+		if (n < LANES)
+			return (size_t)(p + n - at);
 	}
 	while (p < end && *p != '"' && *p != '\\' && *p >= 0x20)
 		p++;
@@ -140,24 +140,23 @@ static int unicode_escape(struct parser *p)
 			remark(p, JSON_SURROGATE, start);
 		}
 	}
-	char bytes[4];
-	int r = buf_append(&p->scratch, bytes, utf8_encode(c, bytes));
-	return r < 0 ? r : GO_ON;
+	p->scratch_len += utf8_encode(c, p->scratch + p->scratch_len);
+	return GO_ON;
 }
 
 static int escape(struct parser *p)
 {
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	static const char meant[256] = {
+		['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+		['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
+	};
 	if (p->end - p->at < 2)
 		return stop(p, JSON_CUT, p->end);
 	if (p->at[1] == 'u')
 		return unicode_escape(p);
-	const char *found = p->at[1] ? strchr(from, p->at[1]) : NULL;
-	if (!found)
+	if (!meant[p->at[1]])
 		return stop(p, JSON_BAD_SYNTAX, p->at);
-	int r = buf_append(&p->scratch, &to[found - from], 1);
-	if (r < 0)
-		return r;
+	p->scratch[p->scratch_len++] = meant[p->at[1]];
 	p->at += 2;
 	return GO_ON;
 }
@@ -191,9 +190,8 @@ static int string_with_escapes(struct parser *p)
 			return stop(p, JSON_BAD_SYNTAX, p->at);
 		if (!check_utf8(p, p->at, n))
 			return DONE;
-		int put = buf_append(&p->scratch, p->at, n);
-		if (put < 0)
-			return put;
+		memcpy(p->scratch + p->scratch_len, p->at, n);
+		p->scratch_len += n;
 		p->at += n;
 	}
 	return r;
@@ -212,11 +210,14 @@ static int string_read(struct parser *p, struct string *ret_string)
 	p->at += n;
 	*ret_string = (struct string){.text = (const char *)start, .len = n, .raw_len = n};
 	if (p->at < p->end && *p->at == '\\') {
-		buf_reset(&p->scratch);
-		int put = buf_append(&p->scratch, start, n);
-		r = put < 0 ? put : string_with_escapes(p);
-		ret_string->text = (const char *)p->scratch.data;
-		ret_string->len = p->scratch.len;
+		/* No escape means more bytes than it takes. */
+		if (!p->scratch && !(p->scratch = malloc((size_t)(p->end - start))))
+			return -ENOMEM;
+		memcpy(p->scratch, start, n);
+		p->scratch_len = n;
+		r = string_with_escapes(p);
+		ret_string->text = p->scratch;
+		ret_string->len = p->scratch_len;
 		ret_string->raw_len = (size_t)(p->at - start);
 	}
 	if (r != GO_ON)
@@ -236,13 +237,6 @@ static bool is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
-static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
-{
-	while (p < end && is_digit(*p))
-		p++;
-	return p;
-}
-
 struct number {
 	const uint8_t *end;
 	uint64_t mantissa; /* of all digits, if `exact` */
@@ -258,35 +252,35 @@ static int64_t exponent_read(const uint8_t *p, const uint8_t *end)
 	return value;
 }
 
-static void digits_add(struct number *n, const uint8_t *p, const uint8_t *end, size_t *digits)
+/* Digits from p on, added to the mantissa. Where they end. */
+static inline const uint8_t *digits_read(const uint8_t *p, const uint8_t *end, uint64_t *mantissa)
 {
-	for (; p < end; p++) {
-		if (n->mantissa || *p != '0')
-			++*digits;
-		if (*digits <= EXACT_DIGITS)
-			n->mantissa = n->mantissa * 10 + (uint64_t)(*p - '0');
-	}
+	uint64_t m = *mantissa;
+	for (; p < end && is_digit(*p); p++)
+		m = m * 10 + (uint64_t)(*p - '0');
+	*mantissa = m;
+	return p;
 }
 
 /* The grammar of RFC 8259 section 6. False: the text does not follow it at n->end. */
 static bool number_scan(const uint8_t *at, const uint8_t *end, struct number *n)
 {
 	const uint8_t *p = at, *from;
-	size_t digits = 0;
-	n->end = p;
+	size_t digits;
 	n->negative = p < end && *p == '-';
 	from = p += n->negative;
-	p = skip_digits(p, end);
-	n->end = p;
+	n->end = p = digits_read(p, end, &n->mantissa);
 	if (p == from || (p > from + 1 && *from == '0'))
 		return false;
-	digits_add(n, from, p, &digits);
+	digits = *from == '0' ? 0 : (size_t)(p - from);
 	if (p < end && *p == '.') {
-		from = ++p;
-		n->end = p = skip_digits(p, end);
+		const uint8_t *first = from = ++p;
+		while (!digits && first < end && *first == '0')
+			first++;
+		n->end = p = digits_read(first, end, &n->mantissa);
 		if (p == from)
 			return false;
-		digits_add(n, from, p, &digits);
+		digits += (size_t)(p - first);
 		n->exponent -= p - from > 1000 ? 1000 : (int)(p - from);
 		n->real = true;
 	}
@@ -294,7 +288,9 @@ static bool number_scan(const uint8_t *at, const uint8_t *end, struct number *n)
 		p++;
 		bool down = p < end && *p == '-';
 		from = p += p < end && (*p == '-' || *p == '+');
-		n->end = p = skip_digits(p, end);
+		while (p < end && is_digit(*p))
+			p++;
+		n->end = p;
 		if (p == from)
 			return false;
 		int64_t exponent = exponent_read(from, p);
@@ -305,8 +301,8 @@ static bool number_scan(const uint8_t *at, const uint8_t *end, struct number *n)
 	return true;
 }
 
-/* The double that is nearest, for what needs more care than one operation on exact numbers. No locale is ever
- * set in this program, so the point is a point. */
+/* The double that is nearest, for numbers that are not as most are. No locale is ever set in this program, so
+ * the point is a point. */
 static int real_of_text(const uint8_t *text, size_t len, double *ret_value)
 {
 	char small[NUMBER_STACK_SIZE];
@@ -320,18 +316,39 @@ static int real_of_text(const uint8_t *text, size_t len, double *ret_value)
 	return 0;
 }
 
+/* mantissa / 10^places, rounded once: the mantissa is not 0. */
+static double decimal_value(uint64_t mantissa, unsigned places)
+{
+	static const uint64_t fives[] = {1,	  5,	    25,	       125,	   625,
+					 3125,	  15625,    78125,     390625,	   1953125,
+					 9765625, 48828125, 244140625, 1220703125, 6103515625};
+	const uint64_t five = fives[places / 2] * fives[places - places / 2];
+	const int up = __builtin_clzll(mantissa), down = __builtin_clzll(five);
+	const unsigned __int128 dividend = (unsigned __int128)(mantissa << up) << 63;
+	const uint64_t divisor = five << down;
+	/* Both have their top bit set, so that the quotient has 63 bits or 64: more than a double. The lowest
+	 * one stands for all that follow, which is enough to round by. */
+	uint64_t quotient = (uint64_t)(dividend / divisor);
+	quotient |= (uint64_t)dividend != quotient * divisor;
+	return ldexp((double)quotient, down - up - 63 - (int)places);
+}
+
 static int real_value(const struct number *n, const uint8_t *text, double *ret_value)
 {
 	static const double powers[] = {1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,
 					1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
 					1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+	static const double signs[] = {1, -1};
 	int exponent = n->exponent;
-	if (!n->exact || n->mantissa > DOUBLE_EXACT_MAX || abs(exponent) > DOUBLE_EXACT_EXP)
-		return real_of_text(text, (size_t)(n->end - text), ret_value);
-	/* Both operands are exact, so one rounding is the right one. */
 	double value = (double)n->mantissa;
-	value = exponent < 0 ? value / powers[-exponent] : value * powers[exponent];
-	*ret_value = n->negative ? -value : value;
+	if (n->exact && n->mantissa <= DOUBLE_EXACT_MAX && abs(exponent) <= DOUBLE_EXACT_EXP)
+		/* Both operands are exact, so one rounding is the right one. */
+		value = exponent < 0 ? value / powers[-exponent] : value * powers[exponent];
+	else if (n->exact && n->mantissa && exponent <= 0 && exponent >= -PLACES_MAX)
+		value = decimal_value(n->mantissa, (unsigned)-exponent);
+	else
+		return real_of_text(text, (size_t)(n->end - text), ret_value);
+	*ret_value = value * signs[n->negative];
 	return 0;
 }
 
@@ -567,12 +584,12 @@ int openai_json_parse(const uint8_t *text, size_t len, struct openai_json *ret_j
 		*ret_json = (struct openai_json){.flaws = JSON_CUT};
 		return 0;
 	}
-	struct parser p = {.text = text, .at = text, .end = text + len};
+	json_t *open[DEPTH_MAX];
+	struct parser p = {.text = text, .at = text, .end = text + len, .open = open};
 	struct buf key;
-	buf_init(&p.scratch, SIZE_MAX / 4);
 	buf_init(&key, SIZE_MAX / 4);
 	int r = parse(&p, &key);
-	buf_done(&p.scratch);
+	free(p.scratch);
 	buf_done(&key);
 	if (r < 0 || p.flaws >= JSON_BAD_UTF8)
 		json_decref(TAKE_PTR(p.root));

@@ -28,6 +28,8 @@ static const struct {
 	{"{\"n\":9223372036854775808,\"x\":1}", JSON_BIG_NUMBER, "{\"n\":\"9223372036854775808\",\"x\":1}"},
 	{"[-9223372036854775809]", JSON_BIG_NUMBER, "[\"-9223372036854775809\"]"},
 	{"[123456789012345678901234567890]", JSON_BIG_NUMBER, "[\"123456789012345678901234567890\"]"},
+	{"[18446744073709551616]", JSON_BIG_NUMBER, "[\"18446744073709551616\"]"},
+	{"[-36893488147419103232]", JSON_BIG_NUMBER, "[\"-36893488147419103232\"]"},
 	{"{\"n\":1e999}", JSON_BIG_NUMBER, "{\"n\":\"1e999\"}"},
 	{"{\"s\":\"99999999999999999999\",\"n\":99999999999999999999}", JSON_BIG_NUMBER,
 	 "{\"s\":\"99999999999999999999\",\"n\":\"99999999999999999999\"}"},
@@ -319,16 +321,30 @@ static void test_numbers(void **state)
 		"1.7976931348623157e308",
 		"2.2250738585072011e-308",
 		"3.00000000000000000000000000000000000000000000000000000000000000000000000001",
-		"0.000000000000000000000000000000000000000000000000000000000000000000123"};
+		"0.000000000000000000000000000000000000000000000000000000000000000000123",
+		"18446744073709551616.0",
+		"1844674407370955161.6",
+		"4503599627370497.5",
+		"4503599627370496.5",
+		"4503599627370496.499",
+		"9999999999999999999e-27",
+		"9999999999999999999e-28",
+		"1000000000000000001e-27",
+		"0.00000000000000000000000000",
+		"-9223372036854775807e0",
+		"9007199254740993e-1"};
 	char text[64];
 	(void)state;
 	srand(2);
-	for (size_t i = 0; i < 20000; i++) {
+	for (size_t i = 0; i < 40000; i++) {
 		if (i < ARRAY_SIZE(texts))
 			snprintf(text, sizeof(text), "%.63s", texts[i]);
-		else
+		else if (i % 2)
 			snprintf(text, sizeof(text), "%d.%0*de%d", rand() % 1000, 1 + rand() % 12,
 				 rand() % 100000, rand() % 60 - 30);
+		else
+			snprintf(text, sizeof(text), "%s0.%0*d%0*d", i % 4 ? "-" : "", 1 + rand() % 15,
+				 rand(), rand() % 9, rand() % 100000000);
 		struct openai_json json = read_text(text, strlen(text));
 		json_auto_t *value = json.value;
 		const double got = json_number_value(value), want = strtod(text, NULL);
@@ -338,7 +354,7 @@ static void test_numbers(void **state)
 	}
 }
 
-/* Every escape, control character and character at every place of a word of eight bytes. */
+/* Every escape, control character and character at every place of what is read at once. */
 static void test_strings(void **state)
 {
 	static const struct {
@@ -366,12 +382,12 @@ static void test_strings(void **state)
 		     {"\n", NULL},
 		     {"\\a", NULL},
 		     {"\\u00g0", NULL}};
-	static const char fill[] = "abcdefghijklmnopqrst";
-	char text[80], want[80];
+	static const char fill[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN";
+	char text[128], want[128];
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
-		for (int before = 0; before <= 17; before++) {
-			snprintf(text, sizeof(text), "\"%.*s%s%.9s\"", before, fill, marks[i].text, fill);
+		for (int before = 0; before <= 34; before++) {
+			snprintf(text, sizeof(text), "\"%.*s%s%.21s\"", before, fill, marks[i].text, fill);
 			struct openai_json json = read_text(text, strlen(text));
 			json_auto_t *value = json.value;
 			assert_int_equal(json.flaws, marks[i].want ? 0 : JSON_BAD_SYNTAX);
@@ -379,7 +395,7 @@ static void test_strings(void **state)
 				assert_int_equal(json.offset, 1 + before);
 				continue;
 			}
-			snprintf(want, sizeof(want), "%.*s%s%.9s", before, fill, marks[i].want, fill);
+			snprintf(want, sizeof(want), "%.*s%s%.21s", before, fill, marks[i].want, fill);
 			assert_string_equal(json_string_value(value), want);
 		}
 }
