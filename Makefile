@@ -16,7 +16,7 @@ say       = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 VERSION  := 0.1.0
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Werror
-PKGS     := libbpf jansson libcyaml yaml-0.1 sqlite3 libcrypto libnghttp2 zlib libbrotlidec libzstd
+PKGS     := libbpf jansson libcyaml yaml-0.1 sqlite3 libcrypto libnghttp2 libpcre2-8 zlib libbrotlidec libzstd
 CPPFLAGS += -D_GNU_SOURCE -DOAITAP_VERSION='"$(VERSION)"' -Iagent -I. -I$(O)
 CFLAGS   += -std=gnu17 -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ifdef SANITIZE
@@ -32,7 +32,7 @@ endif
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
 # Stages in the order data flows. Each becomes one archive, so that a unit test links only what its stage may use.
-STAGES   := base config probe ring stream coverage http openai identity event sink ops
+STAGES   := base config probe ring stream coverage http openai identity policy event sink ops
 STAGE_A  := $(STAGES:%=$(O)/agent/%.a)
 objs      = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 MAIN_O   := $(call objs,agent/*.c)
@@ -47,6 +47,7 @@ UNIT_coverage := coverage base
 UNIT_http     := http base
 UNIT_openai   := openai http base
 UNIT_identity := identity base
+UNIT_policy   := policy base
 UNIT_event    := event openai identity http base
 UNIT_sink     := sink event openai identity http base
 UNIT_ops      := ops probe sink config event openai identity http base

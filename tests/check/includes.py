@@ -21,6 +21,7 @@ ALLOWED = {
     # SSE framing of a body belongs to http; openai drives it over the body of a whole message.
     "openai": ["http/message.h", "http/sse.h"],
     "identity": [],
+    "policy": [],
     "event": ["openai/exchange.h", "identity/identity.h", "http/message.h"],
     "sink": ["event/event.h"],
     # Commands stand beside the pipeline: they read what it has stored, and look at the host as the probes do.
