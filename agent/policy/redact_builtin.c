@@ -100,17 +100,15 @@ const size_t redact_n_builtins = ARRAY_SIZE(redact_builtins);
 	"[^0-9 \\n,;.=:_-]{0,16}[^0-9a-z\\n]{0,4}(?:[a-z]{1,12}[^0-9a-z\\n]{0,3}){0,3}\\z"
 
 const struct redact_form redact_forms_contact[] = {
+	/* Its local part is bounded by the search; nothing here repeats over an '@'. */
 	{"email", REDACT_AT, NULL, 0,
-	 "(?:[A-Za-z0-9_+]|" WIDE ")(?:[A-Za-z0-9._%+'-]|" WIDE "){0,63}(?:@|%40)"
-	 "(?:(?:[A-Za-z0-9-]|" WIDE "){1,63}\\.){1,8}(?:xn--[A-Za-z0-9-]{1,59}|[A-Za-z]{2,24}|(?:" WIDE
+	 "(?:[A-Za-z0-9_+]|" WIDE ")(?:[A-Za-z0-9._%+'-]|" WIDE ")*?(?:@|%40)"
+	 "(?:(?:[A-Za-z0-9-]|" WIDE ")+\\.){1,8}(?:xn--[A-Za-z0-9-]+|[A-Za-z]{2,24}|(?:" WIDE
 	 "){2,24})(?![A-Za-z0-9])",
 	 NULL, redact_check_email},
 
 	{"phone", REDACT_NUMBER, "+", 7,
 	 "(?<![0-9A-Za-z+])\\+[1-9](?:(?:[ ./()-]|" NBSP "){0,3}[0-9]){6,14}(?![0-9])", NULL,
-	 redact_check_phone_plus},
-	{"phone", REDACT_NUMBER, "(", 7,
-	 "(?<![0-9A-Za-z+])\\(\\+[1-9](?:(?:[ ./()-]|" NBSP "){0,3}[0-9]){6,14}(?![0-9])", NULL,
 	 redact_check_phone_plus},
 	{"phone", REDACT_NUMBER, "DD", 10,
 	 BEGIN "00[1-9](?:(?:[ ./()-]|" NBSP "){0,3}[0-9]){7,13}(?![0-9A-Za-z])", NULL,
@@ -124,9 +122,10 @@ const struct redact_form redact_forms_contact[] = {
 	 NULL, redact_check_phone_nanp},
 	/* An area code with its 0: two groups, pairs of digits, or one group. */
 	{"phone", REDACT_NUMBER, "DDD", 9,
-	 ALONE_BEGIN "0[1-9][0-9]{1,4}(?:[ /-]| / | - |" NBSP
-		     ")(?:[0-9]{3,4}([ -])[0-9]{3,5}|[0-9]{3}([ -])[0-9]{2}\\2"
-		     "[0-9]{2}|[0-9]{2}(?:([ -])[0-9]{2})(?:\\3[0-9]{2}){1,2}|[0-9]{4,8})" ALONE_END,
+	 ALONE_BEGIN
+	 "0[1-9](?:[0-9]{1,4}(?:[ /]| / |" NBSP
+	 ")|[0-9]{1,3}(?:-| - ))(?:[0-9]{3,4}([ -])[0-9]{3,5}|[0-9]{3}([ -])[0-9]{2}\\2"
+	 "[0-9]{2}|[0-9]{2}(?:([ -])[0-9]{2})(?:\\3[0-9]{2}){1,2}|[0-9]{4,8}(?:-[0-9]{1,4})?)" ALONE_END,
 	 NULL, redact_check_phone_national},
 	{"phone", REDACT_NUMBER, "(D", 9,
 	 "(?<![0-9A-Za-z])\\(0[1-9][0-9]{0,4}\\) ?[0-9]{3,8}(?:[ -][0-9]{2,5}){0,3}" ALONE_END, NULL,
@@ -227,7 +226,7 @@ const struct redact_form redact_forms_national[] = {
 	{"in-aadhaar", REDACT_NUMBER, "DDDDDDDD", 12, BEGIN "[2-9][0-9]{11}" END,
 	 WORDS("aadhaar|aadhar|uidai|uid"), redact_check_in_aadhaar},
 	{"in-pan", REDACT_NUMBER, "LLLLLDDDDL", 4,
-	 "(?<![0-9A-Za-z])[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]" END, NULL, NULL},
+	 "(?<![0-9A-Za-z_])[A-Z]{3}[ABCFGHJLPT][A-Z](?!0000)[0-9]{4}[A-Z]" END, NULL, NULL},
 	{"cn-resident-id", REDACT_NUMBER, "DDDDDDDD", 17, BEGIN "[1-9][0-9]{16}[0-9Xx]" END, NULL,
 	 redact_check_cn_id},
 	{"kr-rrn", REDACT_NUMBER, "DDDDDD", 13, BEGIN "[0-9]{6}-[1-8][0-9]{6}" END, NULL,

@@ -123,9 +123,9 @@ const struct redact_form redact_forms_secret[] = {
 
 	/* Whole, or cut: then lines of base64 after the head. */
 	{"private-key", REDACT_DASHES, NULL, 0,
-	 "-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:(?>[^-]|-(?!----)){0,16384}-----END "
+	 "-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:(?>[^-]|-(?!----))*-----END "
 	 "[A-Z0-9 ]{0,30}"
-	 "PRIVATE KEY(?: BLOCK)?-----|(?:(?:\\s|\\\\[nr]){0,4}[A-Za-z0-9+/]{16,200}={0,2}){1,400})",
+	 "PRIVATE KEY(?: BLOCK)?-----|(?:(?:\\s|\\\\[nr]){0,4}[A-Za-z0-9+/]{16,}+={0,2})+)",
 	 NULL, NULL},
 
 	{"password", REDACT_SCHEME, NULL, 0, "://[^\\s/@:\"'<>]{0,128}:(?<secret>[^\\s/@\"'<>]{1,256})@",

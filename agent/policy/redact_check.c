@@ -51,6 +51,34 @@ static void cut_after(struct redact_match *m, size_t n, bool letters)
 	m->end = i;
 }
 
+/* A word of a table of numbers: four or five characters with a digit among them, and not a year. */
+static bool is_cell(const char *p, size_t len)
+{
+	bool digit = false, year = len == 4 && ((p[0] == '1' && p[1] == '9') || (p[0] == '2' && p[1] == '0'));
+	for (size_t i = 0; i < len; i++)
+		digit |= is_digit(p[i]);
+	return digit && !year && (len == 4 || len == 5);
+}
+
+bool redact_in_row(const struct redact_match *m)
+{
+	const char *t = m->text;
+	if (!memchr(t + m->start, ' ', m->end - m->start))
+		return false;
+	size_t from = m->start, to = m->end;
+	if (from >= 2 && t[from - 1] == ' ') {
+		for (from--; from > 0 && m->start - from < 8 && is_alnum(t[from - 1]);)
+			from--;
+		if (is_cell(t + from, m->start - 1 - from))
+			return true;
+	}
+	if (to + 1 >= m->len || t[to] != ' ')
+		return false;
+	for (to++; to < m->len && to - m->end < 8 && is_alnum(t[to]);)
+		to++;
+	return is_cell(t + m->end + 1, to - m->end - 1);
+}
+
 /* --- email --- */
 
 static const char *const file_endings[] = {
@@ -168,7 +196,9 @@ bool redact_check_phone_national(struct redact_match *m)
 {
 	uint8_t d[13];
 	size_t n = redact_digits(m, d, sizeof(d));
-	return n >= 9 && n <= 12;
+	/* "02110-1301" is where a letter goes. */
+	const bool one_hyphen = m->end - m->start == n + 1 && memchr(m->text + m->start, '-', n);
+	return n >= (one_hyphen ? 10 : 9) && n <= 12;
 }
 
 bool redact_check_phone_named(struct redact_match *m)
@@ -224,7 +254,7 @@ bool redact_check_card(struct redact_match *m)
 {
 	uint8_t d[19];
 	size_t n = redact_digits(m, d, sizeof(d));
-	if (n > sizeof(d) || !redact_luhn(d, n) || !is_issued(d, n))
+	if (n > sizeof(d) || !redact_luhn(d, n) || !is_issued(d, n) || redact_in_row(m))
 		return false;
 	for (size_t i = 1; i < n; i++)
 		if (d[i] != d[0])
@@ -283,10 +313,13 @@ bool redact_check_iban(struct redact_match *m)
 
 /* Words before what is numbered like this: versions and paragraphs. */
 static const char *const version_words[] = {
-	"version",	   "versions",	  "ver",	 "v",	      "release",    "releases",	    "build",
-	"revision",	   "rev",	  "firmware",	 "driver",    "section",    "chapter",	    "clause",
-	"paragraph",	   "upgrade to",  "upgraded to", "update to", "updated to", "downgrade to", "oid",
-	"assemblyversion", "fileversion", "sdk",	 "patch",
+	"version",     "versions",	  "ver",	 "v",
+	"release",     "releases",	  "build",	 "revision",
+	"rev",	       "firmware",	  "driver",	 "section",
+	"chapter",     "clause",	  "paragraph",	 "upgrade to",
+	"upgraded to", "update to",	  "updated to",	 "downgrade to",
+	"oid",	       "assemblyversion", "fileversion", "objectidentifier",
+	"sdk",	       "patch",
 };
 
 static bool ends_with_word(const char *text, size_t len, const char *word)
@@ -324,6 +357,8 @@ bool redact_check_ipv4(struct redact_match *m)
 	if (inet_pton(AF_INET, text, octets) != 1)
 		return false;
 	if (octets[0] == 127 || octets[0] == 0 || octets[0] == 255) /* nobody's */
+		return false;
+	if (m->end - m->start == 7) /* a section, a version, a name server that everybody knows */
 		return false;
 	return !after_version_word(m) && !is_product_version(m, octets);
 }

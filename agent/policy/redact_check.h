@@ -50,4 +50,6 @@ bool redact_check_kr_rrn(struct redact_match *m);
 
 /* The digits among text[start, end), at most max. How many there are; max + 1: more. */
 size_t redact_digits(const struct redact_match *m, uint8_t *ret_digits, size_t max);
+/* Numbers in groups stand before or behind, so this is a piece of a table. */
+bool redact_in_row(const struct redact_match *m);
 bool redact_luhn(const uint8_t *digits, size_t n);

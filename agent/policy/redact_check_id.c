@@ -279,13 +279,19 @@ bool redact_check_au_tfn(struct redact_match *m)
 	return redact_digits(m, d, 9) == 9 && !all_alike(d, 9) && weighed(d, weights, 9) % 11 == 0;
 }
 
+static bool is_year(const uint8_t *d)
+{
+	return number(d, 4) >= 1900 && number(d, 4) < 2100;
+}
+
 /* Verhoeff's scheme: the dihedral group of order 10, and powers of a permutation. */
 bool redact_check_in_aadhaar(struct redact_match *m)
 {
 	static const uint8_t permutation[] = {1, 5, 7, 6, 2, 8, 3, 0, 9, 4};
 	uint8_t d[12];
 	unsigned int c = 0;
-	if (redact_digits(m, d, 12) != 12)
+	if (redact_in_row(m) || redact_digits(m, d, 12) != 12 ||
+	    (is_year(d) && is_year(d + 4) && is_year(d + 8)))
 		return false;
 	for (size_t i = 0; i < 12; i++) {
 		unsigned int v = d[11 - i];

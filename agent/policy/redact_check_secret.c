@@ -67,6 +67,8 @@ bool redact_check_password(struct redact_match *m)
 {
 	const char *p = m->text + m->start;
 	size_t len = m->end - m->start;
+	if (p[0] == '$' && memmem(p, len, "::", 2)) /* a variable of a program */
+		return false;
 	if (p[0] == '$' || p[0] == '%' || p[0] == '{' || p[0] == '<' || p[0] == '[')
 		return len < 2 || !(strchr("{(", p[1]) || strchr("})]>%", p[len - 1]) ||
 				    all_of(p + 1, len - 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"));

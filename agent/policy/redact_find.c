@@ -258,6 +258,44 @@ static int find_views(const struct redactor *r, struct redact_scratch *s, const 
 	return 0;
 }
 
+/* Where the escape begins that the byte before i is a part of; i if it is of none, or its last. */
+static size_t escape_over(const char *text, size_t len, size_t i, size_t *ret_end)
+{
+	char bytes[4];
+	size_t n;
+	for (size_t back = 1; back <= 11 && back <= i; back++) {
+		size_t at = i - back, slashes = 0;
+		if (text[at] != '\\')
+			continue;
+		while (slashes <= at && text[at - slashes] == '\\')
+			slashes++;
+		size_t used = slashes % 2 ? redact_unescape(text + at, len - at, bytes, &n) : 0;
+		if (used > back) {
+			*ret_end = at + used;
+			return at;
+		}
+	}
+	return i;
+}
+
+/* A word that was found in the text as it stands may begin with the letter of an escape, as in "\njane@...":
+ * that letter is not the word's. Nor is an escape cut in two at the end. */
+static void spans_off_escapes(const struct redact_subject *t, struct redact_spans *spans, size_t first)
+{
+	size_t kept = first;
+	for (size_t i = first; i < spans->n; i++) {
+		struct redact_span span = spans->v[i];
+		size_t end;
+		if (escape_over(t->text, t->len, span.start, &end) != span.start)
+			span.start = end;
+		if (escape_over(t->text, t->len, span.end, &end) != span.end)
+			span.end = end;
+		if (span.start < span.end)
+			spans->v[kept++] = span;
+	}
+	spans->n = kept;
+}
+
 static size_t whole_character(const char *text, size_t i)
 {
 	while (i > 0 && ((uint8_t)text[i] & 0xc0) == 0x80)
@@ -268,10 +306,12 @@ static size_t whole_character(const char *text, size_t i)
 int redact_find(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *t,
 		struct redact_spans *spans)
 {
+	const size_t before = spans->n;
 	int err = find_raw(r, s, t, spans);
 	const char *first = err ? NULL : memchr(t->text, '\\', t->len);
 	if (!first)
 		return err;
+	spans_off_escapes(t, spans, before);
 	size_t base = (size_t)(first - t->text);
 	base = base > VIEW_OVERLAP ? whole_character(t->text, base - VIEW_OVERLAP) : 0;
 	for (; err == 0; base = whole_character(t->text, base + VIEW_BLOCK - VIEW_OVERLAP)) {

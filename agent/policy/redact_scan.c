@@ -229,6 +229,10 @@ static int at_word(struct scan *c, size_t at, size_t end, uint8_t seen)
 		if (c->r->pairs[bit / 8] & (1u << bit % 8))
 			r = at_prefix(c, at);
 	}
+	/* "AB 12 34 56 C" */
+	if (r == 0 && !(seen & DIGIT) && end - at == 2 && end + 1 < c->to &&
+	    (t[end] == ' ' || t[end] == '-') && (kind_at(c, end + 1) & DIGIT))
+		r = at_number(c, at);
 	if (r != 0 || !(seen & DIGIT))
 		return r;
 	if (end - at <= 3 && end + 1 < c->to && t[end] == '.' && (kind_at(c, end + 1) & DIGIT))
