@@ -111,8 +111,9 @@ const struct redact_form redact_forms_contact[] = {
 	 "(?<![0-9A-Za-z+])\\+[1-9](?:(?:[ ./()-]|" NBSP "){0,3}[0-9]){6,14}(?![0-9])", NULL,
 	 redact_check_phone_plus},
 	{"phone", REDACT_NUMBER, "DD", 10,
-	 BEGIN "00[1-9](?:(?:[ ./()-]|" NBSP "){0,3}[0-9]){7,13}(?![0-9A-Za-z])", NULL,
-	 redact_check_phone_plus},
+	 BEGIN "(?<![A-Za-z][.-])00[1-9](?:(?:[ /()-]|" NBSP
+	       "){0,3}[0-9]){7,13}(?![0-9A-Za-z]|\\.[0-9A-Za-z])",
+	 NULL, redact_check_phone_plus},
 	{"phone", REDACT_NUMBER, "(DDD", 10,
 	 "(?<![0-9A-Za-z])\\([2-9][0-9]{2}\\)" SEP "?[2-9][0-9]{2}" SEP "[0-9]{4}" END, NULL,
 	 redact_check_phone_nanp},

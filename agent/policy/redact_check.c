@@ -198,7 +198,10 @@ bool redact_check_phone_national(struct redact_match *m)
 	size_t n = redact_digits(m, d, sizeof(d));
 	/* "02110-1301" is where a letter goes. */
 	const bool one_hyphen = m->end - m->start == n + 1 && memchr(m->text + m->start, '-', n);
-	return n >= (one_hyphen ? 10 : 9) && n <= 12;
+	/* Three groups of four are no number's, but that of a table. */
+	const char *p = m->text + m->start;
+	const bool fours = m->end - m->start == 14 && p[4] == ' ' && p[9] == ' ';
+	return n >= (one_hyphen ? 10 : 9) && n <= 12 && !fours;
 }
 
 bool redact_check_phone_named(struct redact_match *m)

@@ -68,15 +68,17 @@ static int take(struct own *o, int rc, size_t *ret_next)
 	return r ? r : 1;
 }
 
-/* A place that needs more than the first limit pays for it. */
+/* A place that needs more than the first limit pays for it, whatever comes of it. */
 static int search_place(struct own *o, size_t at)
 {
-	int rc = search(o, at, at, MIN(o->r->match_limit, FIRST_LIMIT));
-	if (!is_limit(rc))
-		return rc;
-	uint32_t limit = (uint32_t)MIN((uint64_t)o->r->match_limit, o->s->budget);
-	o->s->budget -= limit;
-	return limit > FIRST_LIMIT ? search(o, at, at, limit) : rc;
+	uint32_t limit = MIN(o->r->match_limit, FIRST_LIMIT);
+	int rc = search(o, at, at, limit);
+	while (is_limit(rc) && limit < o->r->match_limit && o->s->budget > 0) {
+		limit = limit > o->r->match_limit / 8 ? o->r->match_limit : limit * 8;
+		o->s->budget -= MIN(o->s->budget, limit);
+		rc = search(o, at, at, limit);
+	}
+	return rc;
 }
 
 static int stride(struct own *o, size_t *at, size_t last)

@@ -16,6 +16,9 @@ static int span_order(const void *a, const void *b)
 	const struct redact_span *x = a, *y = b;
 	if (x->start != y->start)
 		return x->start < y->start ? -1 : 1;
+	/* What is the rest of a match that began elsewhere has its replacement there. */
+	if ((x->rule == REDACT_RULE_NONE) != (y->rule == REDACT_RULE_NONE))
+		return x->rule == REDACT_RULE_NONE ? -1 : 1;
 	if (x->end != y->end)
 		return x->end > y->end ? -1 : 1;
 	return (x->rule > y->rule) - (x->rule < y->rule);

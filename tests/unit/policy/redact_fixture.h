@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
