@@ -2,6 +2,7 @@
 # $(O)/bench.json and $(O)/bench-parsers.json.
 #   make bench [ROUNDS=5]      what the probes cost a program, what the agent costs
 #   make bench-parsers         our parsers beside others' (bench/peers, from crates.io)
+#   make bench-redact          the redaction rules over several kinds of text
 
 ROUNDS ?= 5
 
@@ -38,4 +39,11 @@ $(O)/bench/parsers: $(O)/bench/parsers.o $(O)/agent/openai.a $(O)/agent/http.a $
 bench-parsers: $(O)/bench/parsers
 	$(Q)$< $(O)/bench-parsers.json
 
-.PHONY: bench bench-parsers
+$(O)/bench/redact: $(O)/bench/redact.o $(O)/agent/policy.a $(O)/agent/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(MALLOC)
+
+bench-redact: $(O)/bench/redact
+	$(Q)$<
+
+.PHONY: bench bench-parsers bench-redact

@@ -253,17 +253,14 @@ static int context_get(struct redactor *r, const char *text, struct redact_compi
 	return 0;
 }
 
-/* The bits of the first two bytes of a prefix in each case. */
-static void pairs_add(struct redactor *r, const char *prefix)
+static void lead_add(struct redactor *r, const char *prefix)
 {
-	for (int i = 0; i < 4; i++) {
-		uint8_t a = (uint8_t)prefix[0], b = (uint8_t)prefix[1];
-		if ((i & 1) && (a | 0x20) >= 'a' && (a | 0x20) <= 'z')
-			a ^= 0x20;
-		if ((i & 2) && (b | 0x20) >= 'a' && (b | 0x20) <= 'z')
-			b ^= 0x20;
-		size_t bit = (size_t)a << 8 | b;
-		r->pairs[bit / 8] |= (uint8_t)(1u << bit % 8);
+	for (unsigned int third = 0; third < 32; third++) {
+		if (prefix[2] && third != ((uint8_t)prefix[2] & 31u))
+			continue;
+		const char lead[3] = {prefix[0], prefix[1], (char)third};
+		const size_t bit = redact_lead(lead);
+		r->leads[bit / 8] |= (uint8_t)(1u << bit % 8);
 	}
 }
 
@@ -278,7 +275,7 @@ static int form_add(struct redactor *r, const struct redact_form *form, size_t r
 	r->n_forms++;
 	c->secret = secret_group(c->code);
 	if (form->trigger == REDACT_PREFIX)
-		pairs_add(r, form->mark);
+		lead_add(r, form->mark);
 	return form->context ? context_get(r, form->context, c) : 0;
 }
 
@@ -289,6 +286,20 @@ static size_t count_forms(void)
 		for (const struct redact_form *f = form_tables[t]; f->rule; f++)
 			n++;
 	return n;
+}
+
+static int trigger_add(struct redactor *r, enum redact_trigger trigger, bool with_context)
+{
+	for (size_t t = 0; t < ARRAY_SIZE(form_tables); t++)
+		for (const struct redact_form *f = form_tables[t]; f->rule; f++) {
+			const struct redact_compiled_rule *rule = rule_find(r, f->rule);
+			if (f->trigger != trigger || !f->context == with_context || !rule || rule->own)
+				continue;
+			int err = form_add(r, f, (size_t)(rule - r->rules));
+			if (err < 0)
+				return err;
+		}
+	return 0;
 }
 
 static int forms_add(struct redactor *r)
@@ -302,15 +313,12 @@ static int forms_add(struct redactor *r)
 		return -ENOMEM;
 	for (int trigger = 0; trigger < REDACT_TRIGGERS; trigger++) {
 		r->first[trigger] = r->n_forms;
-		for (size_t t = 0; t < ARRAY_SIZE(form_tables); t++)
-			for (const struct redact_form *f = form_tables[t]; f->rule; f++) {
-				const struct redact_compiled_rule *rule = rule_find(r, f->rule);
-				if (f->trigger != (enum redact_trigger)trigger || !rule || rule->own)
-					continue;
-				int err = form_add(r, f, (size_t)(rule - r->rules));
-				if (err < 0)
-					return err;
-			}
+		/* Those with a context last: what the others have found is not tried. */
+		int err = trigger_add(r, (enum redact_trigger)trigger, false);
+		if (err == 0)
+			err = trigger_add(r, (enum redact_trigger)trigger, true);
+		if (err < 0)
+			return err;
 	}
 	r->first[REDACT_TRIGGERS] = r->n_forms;
 	return 0;

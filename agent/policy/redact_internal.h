@@ -64,7 +64,7 @@ struct redactor {
 	const char **context_texts;
 	bool *context_jits;
 	size_t n_contexts;
-	uint8_t pairs[65536 / 8]; /* first two bytes of the prefixes there are */
+	uint8_t leads[32768 / 8]; /* how the prefixes there are begin */
 	bool has_own;
 	bool names, across_parts;
 	unsigned int nested;
@@ -105,6 +105,12 @@ struct redact_subject {
 	size_t len;
 	const char *context; /* or NULL */
 };
+
+/* Three bytes as a number below 32768; letters in either case are alike, and some others. */
+static inline size_t redact_lead(const char *p)
+{
+	return ((uint8_t)p[0] & 31u) << 10 | ((uint8_t)p[1] & 31u) << 5 | ((uint8_t)p[2] & 31u);
+}
 
 static inline void pcre2_match_data_freep(pcre2_match_data **match)
 {

@@ -90,6 +90,21 @@ static int context_holds(struct scan *c, const struct redact_compiled_form *f, s
 	return rc < 0 ? failed(c, f, rc) : 1;
 }
 
+/* A match that was just found says all that this one could. */
+static bool is_covered(const struct scan *c, const struct redact_compiled_form *f,
+		       const struct redact_match *m)
+{
+	const struct redact_spans *spans = c->spans;
+	for (size_t i = spans->n; i > 0 && spans->n - i < 4; i--) {
+		const struct redact_span *span = &spans->v[i - 1];
+		if (span->start > m->start || span->end < m->end)
+			continue;
+		if (span->start < m->start || span->end > m->end || span->rule <= f->rule)
+			return true;
+	}
+	return false;
+}
+
 static int try_form(struct scan *c, const struct redact_compiled_form *f, size_t at)
 {
 	const struct redact_subject *t = c->subject;
@@ -105,6 +120,8 @@ static int try_form(struct scan *c, const struct redact_compiled_form *f, size_t
 	if (f->form->check && !f->form->check(&m))
 		return 0;
 	if (f->context && f->form->trigger != REDACT_WHOLE) {
+		if (is_covered(c, f, &m))
+			return 0;
 		rc = context_holds(c, f, m.start);
 		if (rc != 1)
 			return rc;
@@ -224,9 +241,9 @@ static int at_word(struct scan *c, size_t at, size_t end, uint8_t seen)
 {
 	const char *t = c->subject->text;
 	int r = 0;
-	if (at + 1 < c->to) {
-		size_t bit = (size_t)(uint8_t)t[at] << 8 | (uint8_t)t[at + 1];
-		if (c->r->pairs[bit / 8] & (1u << bit % 8))
+	if (at + 2 < c->to) {
+		size_t bit = redact_lead(t + at);
+		if (c->r->leads[bit / 8] & (1u << bit % 8))
 			r = at_prefix(c, at);
 	}
 	/* "AB 12 34 56 C" */
