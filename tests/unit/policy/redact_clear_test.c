@@ -5,7 +5,7 @@
 
 #include <malloc.h>
 
-static const char marks[2][16] = {"hunter.jane@", "0049309018"};
+__attribute__((unused)) static const char marks[2][16] = {"hunter.jane@", "0049309018"};
 static volatile unsigned int looking;
 static volatile unsigned int left;
 
