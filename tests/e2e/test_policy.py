@@ -14,6 +14,7 @@ import uuid
 import pytest
 
 import agent as agents
+import answers
 import credentials
 import drive
 from conftest import wait_for
@@ -256,6 +257,36 @@ def test_secret_over_forty_chunks(policed, sandbox, endpoint, texts, name):
         assert secret not in json.dumps(events)
         assert traces(agent, secret) == [], kind
     assert agent.status()["policy"]["redactions"] >= 6
+
+
+def test_websocket(policed, sandbox, endpoint):
+    """Each exchange of a session is judged and redacted, by the handshake's credential."""
+    agent = policed(REDACT + "  require_entra: report\n", keep_raw=True)
+    known = made_up()
+    text = answers.directive({"id": drive.new_id(), "text": known["badge"], "pieces": 40}) + known["email"]
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    steps = [
+        {"wait": "session.created"},
+        {"send": {"type": "session.update", "session": {"type": "realtime", "instructions": known["key"]}}},
+        {"wait": "session.updated"},
+        {"send": {"type": "conversation.item.create", "item": item}},
+        {"send": {"type": "response.create"}},
+        {"wait": "response.done"},
+    ]
+    with drive.Client(sandbox, "realtime-python") as client:
+        job = {"flavour": "openai", "credential": drive.credential("openai"), "model": "gpt-realtime"}
+        client.give({**job, "exchanges": [{"id": drive.new_id(), "steps": steps}]})
+        client.read()
+    endpoint.take(1)
+    events = by_type(agent.take(2 * 2 + 2))
+    assert {event["message-id"] for event in events["Policy"]} == {
+        event["message-id"] for event in events["Request"]
+    }
+    (request,) = [event for event in events["Request"] if "input" in event]
+    assert request["instructions"] != known["key"] and "[email]" in json.dumps(request["input"])
+    assert "<badge>" in json.dumps([event.get("output") for event in events["Response"]])
+    for kind, secret in known.items():
+        assert traces(agent, secret) == [], kind
 
 
 # --- reload ---------------------------------------------------------------------------------------------
