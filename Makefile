@@ -16,7 +16,7 @@ say       = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 VERSION  := 0.1.0
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Werror
-PKGS     := libbpf jansson libcyaml yaml-0.1 sqlite3 libcrypto libnghttp2 zlib libbrotlidec libzstd libcurl
+PKGS     := libbpf jansson libcyaml yaml-0.1 sqlite3 libcrypto libnghttp2 libpcre2-8 zlib libbrotlidec libzstd libcurl
 CPPFLAGS += -D_GNU_SOURCE -DOAITAP_VERSION='"$(VERSION)"' -Iagent -I. -I$(O)
 CFLAGS   += -std=gnu17 -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ifdef SANITIZE
@@ -28,11 +28,13 @@ CPPFLAGS += -D_FORTIFY_SOURCE=2
 # The agent's malloc. What the capture thread allocates the workers free: in glibc both take one lock, and a worker that
 # is preempted with it holds up the capture until the ring is full. Here a thread frees for another without a lock.
 MALLOC   := -lmimalloc
+# And what is freed is cleared (agent/clear.c).
+CPPFLAGS += -DOAITAP_CLEAR
 endif
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
 # Stages in the order data flows. Each becomes one archive, so that a unit test links only what its stage may use.
-STAGES   := base config probe ring stream coverage http openai identity event sink ops
+STAGES   := base config probe ring stream coverage http openai identity policy event sink ops
 STAGE_A  := $(STAGES:%=$(O)/agent/%.a)
 objs      = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 MAIN_O   := $(call objs,agent/*.c)
@@ -47,9 +49,10 @@ UNIT_coverage := coverage base
 UNIT_http     := http base
 UNIT_openai   := openai http base
 UNIT_identity := identity base
-UNIT_event    := event openai identity http base
-UNIT_sink     := sink event openai identity http base
-UNIT_ops      := ops probe sink config event openai identity http base
+UNIT_policy   := policy config openai identity http base
+UNIT_event    := event policy config openai identity http base
+UNIT_sink     := sink event policy config openai identity http base
+UNIT_ops      := ops probe sink event policy config openai identity http base
 
 # To make what the decoders are tested with.
 UNIT_LIBS_http := -lbrotlienc
@@ -133,7 +136,7 @@ help:
 ## make test-kernels        a part of the tests on several kernels, emulated ones too (as root)
 ## make fuzz [SECONDS=20]   each fuzzer for that long
 ## make check               include order, formatting, cppcheck, shellcheck
-## make bench               measurements, side by side
+## make bench               measurements, side by side; bench-policy: the policy stage alone
 ## make deps, deps-test     installs what is missing (apt-get)
 ## make install             PREFIX=/usr/local, DESTDIR
 ## make vmlinux             regenerates vmlinux/ from the running kernel

@@ -14,6 +14,7 @@
 #include "identity/reader.h"
 #include "pipeline.h"
 #include "pipeline_coverage.h"
+#include "pipeline_policy.h"
 #include "ring/ring.h"
 #include "stream/stream.h"
 
@@ -63,6 +64,7 @@ struct worker {
 	struct queue *jobs;
 	struct map *conns; /* id to struct worker_conn */
 	struct identity_reader *reader;
+	struct worker_policy policy;
 };
 
 /* An event on its way to several sinks. */
@@ -112,6 +114,7 @@ struct pipeline {
 	atomic_bool stop;
 	struct hurry hurry;
 	struct pipeline_counters counters;
+	struct pipeline_policy policy;
 	struct pipeline_coverage *coverage; /* NULL: ClientHellos cannot be seen */
 	uint64_t started_ns;
 	char host_name[256];

@@ -1,8 +1,10 @@
 # Measurements, side by side in one run. Nothing fails on a timing. Tables are printed, all numbers are in
 # $(O)/bench.json, $(O)/bench-parsers.json and $(O)/bench-identity.json.
 #   make bench [ROUNDS=5]      what the probes cost a program, what the agent costs
+#   make bench-policy          what the policy stage costs an exchange
 #   make bench-parsers         our parsers beside others' (bench/peers, from crates.io)
 #   make bench-identity        what the caller's identity costs an exchange
+#   make bench-redact          the redaction rules over several kinds of text
 
 ROUNDS ?= 5
 
@@ -46,4 +48,19 @@ $(O)/bench/identity: $(O)/bench/identity.o $(O)/agent/identity.a $(O)/agent/base
 bench-identity: $(O)/bench/identity
 	$(Q)$< $(O)/bench-identity.json
 
-.PHONY: bench bench-parsers bench-identity
+$(O)/bench/redact: $(O)/bench/redact.o $(O)/agent/policy.a $(O)/agent/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(MALLOC)
+
+bench-redact: $(O)/bench/redact
+	$(Q)$<
+
+# With what clears freed memory, as the agent has it.
+$(O)/bench/policy: $(O)/bench/policy.o $(O)/agent/clear.o $(UNIT_policy:%=$(O)/agent/%.a)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(MALLOC)
+
+bench-policy: $(O)/bench/policy
+	$(Q)$<
+
+.PHONY: bench bench-parsers bench-identity bench-redact bench-policy

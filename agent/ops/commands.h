@@ -12,3 +12,4 @@ int cmd_config(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_fingerprint(int argc, char **argv);
+int cmd_policy(int argc, char **argv);

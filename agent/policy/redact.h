@@ -143,10 +143,9 @@ int redact_text(const struct redactor *redactor, struct redact_scratch *scratch,
  * it is a number that matches. Integers of at least 8 digits are searched as their decimal text and become
  * the replacement as a string ("drop": null); other numbers are left alone.
  *
- * With across_parts, strings `text` of neighbouring objects in one array ([{"type":"text","text":"..."},
- * ...]), and neighbouring strings of an array, are searched as one text too: a match that begins in one and
- * ends in another is replaced where it begins, and its rest goes from the others. 2 KiB on each side of a
- * border are looked at.
+ * With across_parts, members `text` of neighbouring objects of one array ([{"type":"text","text":"..."},
+ * ...]) are searched as one text too: a match that begins in one and ends in another is replaced where it
+ * begins, and its rest goes from the others. 2 KiB on each side of a border are looked at.
  *
  * path is the pointer of *value, context as above. 1: something was replaced; 0; -ENOMEM, or what hash gave:
  * *value is partly redacted and must not be passed on. */

@@ -74,6 +74,7 @@ class Agent:
         store=None,
         capture=None,
         identity=None,
+        policy="",
         wrapper=(),
         flags=(),
         keep_raw=False,
@@ -93,7 +94,8 @@ class Agent:
         lines += ["store:", f"  path: {self.store}", "identity:", f"  key_path: {self.key}"]
         lines += [f"  {name}: {value}" for name, value in (identity or {}).items()]
         lines += ["status:", f"  socket: {self.socket}"]
-        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.settings = "\n".join(lines) + "\n"
+        self.write_config(policy)
         self.validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8")))
         self.output = output
         self.keep_raw = keep_raw
@@ -136,6 +138,10 @@ class Agent:
             thread.start()
         if wait:
             self.wait_ready()
+
+    def write_config(self, policy):
+        """The configuration with that text in place of its section `policy`."""
+        self.config.write_text(self.settings + policy, encoding="utf-8")
 
     def _read(self):
         """Takes the output as fast as it comes: the agent must not be held up by what we do with it."""
