@@ -65,6 +65,21 @@ static void test_hard(void **state)
 	fixture_done(&f);
 }
 
+/* No place is too much, but all together are. */
+static void test_budget(void **state)
+{
+	(void)state;
+	const struct redact_rule rule = {.name = "sum", .pattern = "(?:a|aa){12}b"};
+	struct fixture f = fixture_new(&rule, 1, NULL);
+	static char text[20 * 1024 + 1];
+	for (size_t i = 0; i + 40 < sizeof(text); i += 40)
+		memcpy(text + i, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!b", 40);
+	assert_redacted(&f, text, "[withheld:sum]");
+	text[40] = 0;
+	assert_redacted(&f, text, text);
+	fixture_done(&f);
+}
+
 /* Each place costs a look to the end of the text; a long text must not cost its square. */
 static void test_square(void **state)
 {
@@ -199,9 +214,10 @@ static void test_dropping(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_evil),   cmocka_unit_test(test_hard),
-		cmocka_unit_test(test_square), cmocka_unit_test(test_builtin),
-		cmocka_unit_test(test_growth), cmocka_unit_test(test_dropping),
+		cmocka_unit_test(test_evil),	 cmocka_unit_test(test_hard),
+		cmocka_unit_test(test_budget),	 cmocka_unit_test(test_square),
+		cmocka_unit_test(test_builtin),	 cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_dropping),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
