@@ -8,6 +8,7 @@
 
 #include "base/macro.h"
 #include "config/config_keys.h"
+#include "config/policy_keys.h"
 
 int config_new(struct config **ret_config)
 {
@@ -22,6 +23,8 @@ int config_new(struct config **ret_config)
 			r = config_key_set(&config_keys[i], config, config_keys[i].fallback, &why);
 	for (size_t i = 0; i < config_n_default_hosts && r == 0; i++)
 		r = config_host_add(config, config_default_hosts[i], &why);
+	if (r == 0)
+		r = config_policy_new(&config->policy);
 	if (r < 0)
 		return r;
 	*ret_config = TAKE_PTR(config);
@@ -36,6 +39,7 @@ void config_free(struct config **config)
 	free((*config)->store_path);
 	free((*config)->key_path);
 	free((*config)->socket_path);
+	config_policy_free(&(*config)->policy);
 	free(*config);
 	*config = NULL;
 }
@@ -92,7 +96,7 @@ int config_set_hosts(struct config *config, char *const *hosts, size_t n, char *
 
 /* A double-quoted YAML scalar. Control characters cannot occur in what a file gave, but can in what a caller
  * set. */
-static void print_quoted(FILE *out, const char *text)
+void config_print_quoted(FILE *out, const char *text)
 {
 	fputc('"', out);
 	for (const char *p = text; *p; p++) {
@@ -123,7 +127,7 @@ static void print_value(const struct config_key *key, const struct config *confi
 	case CONFIG_HOSTS:
 		for (size_t i = 0; i < config->n_hosts; i++) {
 			fputs("\n  - ", out);
-			print_quoted(out, config->hosts[i]);
+			config_print_quoted(out, config->hosts[i]);
 		}
 		break;
 	case CONFIG_ROLES:
@@ -135,7 +139,7 @@ static void print_value(const struct config_key *key, const struct config *confi
 		break;
 	case CONFIG_PATH:
 		fputc(' ', out);
-		print_quoted(out, *(char *const *)(const void *)field);
+		config_print_quoted(out, *(char *const *)(const void *)field);
 		break;
 	}
 	fputc('\n', out);
@@ -153,6 +157,7 @@ int config_print(const struct config *config, FILE *out)
 		fprintf(out, "%s%s:", section ? "  " : "", key->name);
 		print_value(key, config, out);
 	}
+	config_policy_print(config->policy, out);
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }
 
@@ -187,7 +192,52 @@ int config_help(const char *key, FILE *out)
 		found = true;
 		help_key(k, out);
 	}
+	if (!key)
+		fputc('\n', out);
+	if (!key || strncmp(key, "policy", strlen("policy")) == 0)
+		found |= config_policy_help(key, out);
 	if (!found)
 		return -ENOENT;
 	return fflush(out) || ferror(out) ? -EIO : 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_hosts(const struct config *a, const struct config *b)
+{
+	if (a->n_hosts != b->n_hosts)
+		return false;
+	for (size_t i = 0; i < a->n_hosts; i++)
+		if (strcmp(a->hosts[i], b->hosts[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool same_value(const struct config_key *key, const struct config *a, const struct config *b)
+{
+	const void *x = (const char *)a + key->offset, *y = (const char *)b + key->offset;
+	switch (key->kind) {
+	case CONFIG_HOSTS:
+		return same_hosts(a, b);
+	case CONFIG_ROLES:
+		return *(const unsigned int *)x == *(const unsigned int *)y;
+	case CONFIG_SIZE:
+		return *(const uint64_t *)x == *(const uint64_t *)y;
+	case CONFIG_PATH:
+		break;
+	}
+	return same_text(*(char *const *)x, *(char *const *)y);
+}
+
+bool config_differs(const struct config *a, const struct config *b, char *ret_keys, size_t size)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < CONFIG_N_KEYS && n < size; i++)
+		if (!same_value(&config_keys[i], a, b))
+			n += (size_t)snprintf(ret_keys + n, size - n, "%s%s", n ? ", " : "",
+					      config_keys[i].path);
+	return n > 0;
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "config/config_policy.h"
+
 #define CONFIG_PATH_DEFAULT "/etc/oaitap/oaitap.yaml"
 
 #define CONFIG_MAX_HOSTS 256
@@ -29,6 +31,7 @@ struct config {
 	char *store_path;     /* store.path; absolute when it comes from a file */
 	char *key_path;	      /* identity.key_path */
 	char *socket_path;    /* status.socket; at most 107 bytes */
+	struct config_policy *policy;
 };
 
 /* Defaults only. 0; -ENOMEM. */
@@ -48,6 +51,10 @@ int config_open(struct config **ret_config, const char *path, char **ret_error);
 
 /* Exit code for a failure of config_load() or config_open(): 3 if not permitted, otherwise 2. */
 int config_exit_code(int error);
+
+/* Paths of the keys, but policy's, in which two configurations differ, joined by ", "; at most size - 1
+ * bytes. False: they do not differ. */
+bool config_differs(const struct config *a, const struct config *b, char *ret_keys, size_t size);
 
 /* Replaces the list of hosts (--host, repeated). 0; -EINVAL with *ret_error "--host: ..."; -ENOMEM. */
 int config_set_hosts(struct config *config, char *const *hosts, size_t n, char **ret_error);

@@ -60,6 +60,9 @@ void config_format_size(uint64_t bytes, char ret_text[static CONFIG_SIZE_TEXT]);
 #define CONFIG_QUOTE_TEXT 64
 const char *config_quote(const char *text, char ret_text[static CONFIG_QUOTE_TEXT]);
 
+/* A double-quoted YAML scalar. */
+void config_print_quoted(FILE *out, const char *text);
+
 /* "FILE:LINE: KEY: message", or without ":LINE" if line is 0 and without KEY if it is NULL. Control
  * characters of the file name are shown as '?'. NULL: out of memory. The caller frees it. */
 char *config_error(const char *file, unsigned int line, const char *key, const char *fmt, ...)

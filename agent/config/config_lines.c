@@ -11,7 +11,7 @@
 #include "base/macro.h"
 #include "config/config_keys.h"
 
-/* The real configuration is three levels deep. */
+/* The real configuration is seven levels deep. */
 #define MAX_DEPTH 8
 #define MAX_NODES 4096
 #define MAX_NAME  64
@@ -19,8 +19,11 @@
 
 struct node {
 	char *path;
+	char *text; /* of a scalar */
 	enum config_node kind;
 	unsigned int line;
+	size_t parent_len; /* of a mapping's member: bytes of the mapping's path */
+	bool member;
 };
 
 struct config_lines {
@@ -41,8 +44,10 @@ void config_lines_free(struct config_lines **lines)
 {
 	if (!*lines)
 		return;
-	for (size_t i = 0; i < (*lines)->n_nodes; i++)
+	for (size_t i = 0; i < (*lines)->n_nodes; i++) {
 		free((*lines)->nodes[i].path);
+		free((*lines)->nodes[i].text);
+	}
 	free((*lines)->nodes);
 	free(*lines);
 	*lines = NULL;
@@ -62,6 +67,25 @@ enum config_node config_lines_find(const struct config_lines *lines, const char 
 	if (ret_line)
 		*ret_line = node ? node->line : 0;
 	return node ? node->kind : CONFIG_NODE_NONE;
+}
+
+const char *config_lines_text(const struct config_lines *lines, const char *path)
+{
+	const struct node *node = find(lines, path);
+	return node && node->text ? node->text : "";
+}
+
+const char *config_lines_member(const struct config_lines *lines, const char *path, size_t n)
+{
+	size_t len = strlen(path);
+	for (size_t i = 0; i < lines->n_nodes; i++) {
+		const struct node *node = &lines->nodes[i];
+		if (!node->member || node->parent_len != len || strncmp(node->path, path, len) != 0)
+			continue;
+		if (n-- == 0)
+			return node->path + len + (len ? 1 : 0);
+	}
+	return NULL;
 }
 
 #define refuse(w, line, key, ...)                                                                            \
@@ -135,11 +159,19 @@ static int add_node(struct config_lines *lines, const char *path, enum config_no
 }
 
 /* Names that may be a key. Anything else is refused here, so that a path with its dots and brackets is
- * unambiguous. */
-static bool is_name(const char *text, size_t len)
+ * unambiguous. The names of fields hold a dot (request.messages); no mapping beside them may be spelled so.
+ */
+static bool is_name(const char *text, size_t len, bool dots)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-	return len >= 1 && len <= MAX_NAME && strspn(text, allowed) == len;
+	static const char allowed[] = ".abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	return len >= 1 && len <= MAX_NAME && strspn(text, allowed + !dots) == len;
+}
+
+static bool holds_fields(const char *path)
+{
+	static const char end[] = ".fields";
+	size_t len = strlen(path), n = sizeof(end) - 1;
+	return strncmp(path, "policy.", 7) == 0 && len >= n && strcmp(path + len - n, end) == 0;
 }
 
 static int check_decorations(struct walk *w, const char *key, unsigned int line, const void *anchor,
@@ -168,7 +200,7 @@ static int walk_pair(struct walk *w, const yaml_event_t *event, const char *path
 	int r = check_decorations(w, NULL, line, event->data.scalar.anchor, event->data.scalar.tag);
 	if (r < 0)
 		return r;
-	if (!is_name(name, event->data.scalar.length))
+	if (!is_name(name, event->data.scalar.length, holds_fields(path)))
 		return refuse(w, line, config_quote(name, quoted),
 			      "unknown key; `oaitap config help` lists the keys");
 	snprintf(child, sizeof(child), "%s%s%s", path, path[0] ? "." : "", name);
@@ -180,9 +212,14 @@ static int walk_pair(struct walk *w, const yaml_event_t *event, const char *path
 	r = next_event(w, &value);
 	if (r < 0)
 		return r;
+	size_t index = w->lines->n_nodes;
 	r = walk_value(w, &value, child, line, depth + 1);
 	yaml_event_delete(&value);
-	return r;
+	if (r < 0)
+		return r;
+	w->lines->nodes[index].parent_len = strlen(path);
+	w->lines->nodes[index].member = true;
+	return 0;
 }
 
 static int walk_children(struct walk *w, yaml_event_type_t end, const char *path, unsigned int depth)
@@ -219,7 +256,12 @@ static int walk_scalar(struct walk *w, const yaml_event_t *event, const char *pa
 		return r;
 	if (memchr(event->data.scalar.value, '\0', len))
 		return refuse(w, line, path[0] ? path : NULL, "holds a NUL character; expected text");
-	return add_node(w->lines, path, len ? CONFIG_NODE_SCALAR : CONFIG_NODE_EMPTY, line);
+	r = add_node(w->lines, path, len ? CONFIG_NODE_SCALAR : CONFIG_NODE_EMPTY, line);
+	if (r < 0)
+		return r;
+	struct node *node = &w->lines->nodes[w->lines->n_nodes - 1];
+	node->text = strdup((const char *)event->data.scalar.value);
+	return node->text ? 0 : -ENOMEM;
 }
 
 /* key_line: where the key of this value is, 0 if it has none. */

@@ -3,7 +3,7 @@
 
 /* First pass over a YAML file, by libyaml's events: refuses what libcyaml would silently accept or report
  * without a place (a second document, duplicate keys, anchors, aliases, tags, NUL characters, bad syntax),
- * and notes the line of every value. Internal to the stage. No I/O, no globals. */
+ * and notes the line and the text of every value. Internal to the stage. No I/O, no globals. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,3 +28,10 @@ void config_lines_free(struct config_lines **lines);
  */
 enum config_node config_lines_find(const struct config_lines *lines, const char *path,
 				   unsigned int *ret_line);
+
+/* The text of a single value; "" for anything else. Lives as long as lines. */
+const char *config_lines_text(const struct config_lines *lines, const char *path);
+
+/* The name of the n-th member, from 0, of the mapping at path, in the order of the file; NULL: it has no
+ * more. */
+const char *config_lines_member(const struct config_lines *lines, const char *path, size_t n);

@@ -14,6 +14,7 @@
 #include "base/macro.h"
 #include "config/config_keys.h"
 #include "config/config_lines.h"
+#include "config/policy_keys.h"
 
 /* What libcyaml fills in: every value as text, so that our own checks can say what is wrong with it. */
 struct raw_value {
@@ -27,7 +28,7 @@ struct raw {
 };
 
 struct schema {
-	cyaml_schema_field_t top[CONFIG_N_KEYS + 1];
+	cyaml_schema_field_t top[CONFIG_N_KEYS + 2];		      /* with policy */
 	cyaml_schema_field_t inner[CONFIG_N_KEYS][CONFIG_N_KEYS + 1]; /* by index of the section in top */
 	cyaml_schema_value_t root;
 };
@@ -63,6 +64,9 @@ static cyaml_schema_field_t schema_field(size_t i)
 	return field;
 }
 
+/* Section `policy` has lists of records, which are read by a table of their own (config_policy.c). */
+static const cyaml_schema_field_t policy_field = CYAML_FIELD_IGNORE("policy", CYAML_FLAG_OPTIONAL);
+
 /* A section is a mapping laid over the same struct raw, so all offsets count from its beginning. */
 static void schema_build(struct schema *schema)
 {
@@ -89,6 +93,7 @@ static void schema_build(struct schema *schema)
 		}
 		schema->inner[s][n_inner[s]++] = schema_field(i);
 	}
+	schema->top[n] = policy_field;
 	schema->root = (cyaml_schema_value_t){.type = CYAML_MAPPING,
 					      .flags = CYAML_FLAG_POINTER,
 					      .data_size = sizeof(struct raw),
@@ -316,9 +321,13 @@ static int load_text(struct config *config, const char *file, const uint8_t *dat
 	r = copy_config(&copy, config);
 	if (r == 0)
 		r = apply(&load, copy, raw);
+	if (r == 0 && config_lines_find(lines, "policy", NULL) != CONFIG_NODE_NONE)
+		r = config_policy_read(&copy->policy, file, lines, ret_error);
 	cyaml_free(cyaml_quiet(), &schema.root, raw, 0);
 	if (r < 0)
 		return r;
+	if (!copy->policy)
+		copy->policy = TAKE_PTR(config->policy);
 	struct config before = *config;
 	*config = *copy;
 	*copy = before;
