@@ -47,10 +47,10 @@ UNIT_coverage := coverage base
 UNIT_http     := http base
 UNIT_openai   := openai http base
 UNIT_identity := identity base
-UNIT_policy   := policy base
-UNIT_event    := event openai identity http base
-UNIT_sink     := sink event openai identity http base
-UNIT_ops      := ops probe sink config event openai identity http base
+UNIT_policy   := policy config openai identity http base
+UNIT_event    := event policy config openai identity http base
+UNIT_sink     := sink event policy config openai identity http base
+UNIT_ops      := ops probe sink event policy config openai identity http base
 
 # To make what the decoders are tested with.
 UNIT_LIBS_http := -lbrotlienc

@@ -14,11 +14,12 @@
 #include "base/utf8.h"
 #include "config/config_keys.h"
 
-#define PATH_SIZE     640
-#define SECONDS_MAX   (24 * 3600ULL)
-#define NAME_CHARS    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
-#define GUID_FORM     "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
-#define BLOCK_DEFAULT 60
+#define PATH_SIZE	640
+#define SECONDS_MAX	(24 * 3600ULL)
+#define NAME_CHARS	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+#define REDACTION_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define GUID_FORM	"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+#define BLOCK_DEFAULT	60
 
 struct reader {
 	const char *file;
@@ -192,12 +193,32 @@ static int read_seconds(const char *text, uint64_t *field)
 	return 0;
 }
 
+/* Names of redactions stand in what they leave, "[NAME]". */
+static const char *name_problem(const struct policy_key *key, const char *text)
+{
+	bool narrow = key->where == POLICY_IN_PATTERN;
+	if (narrow && !(text[0] >= 'a' && text[0] <= 'z'))
+		return "is not a name";
+	return text[strspn(text, narrow ? REDACTION_CHARS : NAME_CHARS)] ? "is not a name" : NULL;
+}
+
+/* It goes into JSON text as well. */
+static const char *replacement_problem(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '"' || *p == '\\')
+			return "holds a character that it must not";
+	return NULL;
+}
+
 static int read_text(const struct reader *r, const struct policy_key *key, const char *path, char **field)
 {
 	const char *text = config_lines_text(r->lines, path);
 	const char *why = text_problem(text, key->max);
-	if (!why && strcmp(key->name, "name") == 0 && text[strspn(text, NAME_CHARS)])
-		why = "is not a name";
+	if (!why && strcmp(key->name, "name") == 0)
+		why = name_problem(key, text);
+	if (!why && strcmp(key->name, "replace") == 0)
+		why = replacement_problem(text);
 	if (why)
 		return refuse(r, path, text, why, key->expected);
 	*field = strdup(text);

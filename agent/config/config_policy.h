@@ -117,3 +117,5 @@ struct config_policy {
 
 /* Something in the section asks for `block`. */
 bool config_policy_blocks(const struct config_policy *policy);
+
+void config_policy_free(struct config_policy **policy);

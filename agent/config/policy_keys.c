@@ -193,8 +193,8 @@ const struct policy_key policy_keys[] = {
 		.kind = POLICY_TEXT,
 		.where = POLICY_IN_PATTERN,
 		.offset = offsetof(struct config_pattern, name),
-		.max = 64,
-		.expected = TEXT_OF(64) ": letters, digits, -, _ and .",
+		.max = 31,
+		.expected = TEXT_OF(31) ": a-z, 0-9 and -, beginning with a letter",
 		.help = "What capture.redacted calls it.",
 	},
 	{
@@ -211,9 +211,9 @@ const struct policy_key policy_keys[] = {
 		.kind = POLICY_TEXT,
 		.where = POLICY_IN_PATTERN,
 		.offset = offsetof(struct config_pattern, replace),
-		.max = CONFIG_PATTERN_MAX,
-		.expected = TEXT_OF(4096),
-		.help = "What stands in its place.",
+		.max = 64,
+		.expected = TEXT_OF(64) " without control characters, \" and \\",
+		.help = "What stands in its place; \"[NAME]\" if this is not given.",
 	},
 	{
 		.name = "rules",

@@ -52,7 +52,6 @@ extern const size_t policy_n_keys;
 int config_policy_new(struct config_policy **ret_policy); /* defaults */
 int config_policy_read(struct config_policy **ret_policy, const char *file, const struct config_lines *lines,
 		       char **ret_error);
-void config_policy_free(struct config_policy **policy);
 
 /* "policy:" and what is below it. */
 void config_policy_print(const struct config_policy *policy, FILE *out);
