@@ -328,7 +328,52 @@ static const char *incomplete_reason(const struct http_message *msg, bool whole,
 	return msg->unknown_headers ? "unknown-headers" : NULL;
 }
 
-void event_put_capture(struct json_text *w, const struct http_message *msg, bool whole, bool as_files)
+/* A text that could not be searched went as a whole, by the limit of which rule. */
+static void put_redacted(struct json_text *w, const struct redact_report *r)
+{
+	if (!r->n_hits && !r->overflow)
+		return;
+	json_text_open(w, "redacted", '[');
+	for (size_t i = 0; i < r->n_hits; i++) {
+		json_text_open(w, NULL, '{');
+		json_text_string(w, "path", r->hits[i].path);
+		json_text_string(w, "rule", r->hits[i].rule);
+		json_text_uint(w, "count", r->hits[i].count);
+		if (r->hits[i].withheld)
+			json_text_bool(w, "withheld", true);
+		json_text_close(w, '}');
+	}
+	if (r->overflow) {
+		json_text_open(w, NULL, '{');
+		json_text_string(w, "path", "");
+		json_text_string(w, "rule", "more");
+		json_text_uint(w, "count", r->overflow);
+		json_text_close(w, '}');
+	}
+	json_text_close(w, ']');
+}
+
+static void put_policy(struct json_text *w, const struct policy_report *p)
+{
+	json_text_string(w, "rule", p->rule);
+	if (p->has_sample)
+		json_text_bool(w, "sampled", p->sampled);
+	if (p->n_withheld) {
+		json_text_open(w, "withheld", '[');
+		for (size_t i = 0; i < p->n_withheld; i++) {
+			json_text_open(w, NULL, '{');
+			json_text_string(w, "path", p->withheld[i].path);
+			json_text_string(w, "how", p->withheld[i].how);
+			json_text_string(w, "why", p->withheld[i].why);
+			json_text_close(w, '}');
+		}
+		json_text_close(w, ']');
+	}
+	put_redacted(w, &p->redacted);
+}
+
+void event_put_capture(struct json_text *w, const struct event_context *ctx, const struct http_message *msg,
+		       bool whole, bool as_files)
 {
 	bool cut = !as_files && msg->body_total > msg->body_len;
 	const char *reason = incomplete_reason(msg, whole, cut);
@@ -348,6 +393,8 @@ void event_put_capture(struct json_text *w, const struct http_message *msg, bool
 		json_text_close(w, '}');
 		json_text_close(w, ']');
 	}
+	if (ctx->policy)
+		put_policy(w, ctx->policy);
 	json_text_close(w, '}');
 }
 

@@ -44,7 +44,8 @@ void event_put_raw_body(struct json_text *w, const json_t *body, bool base64);
 
 /* whole: the message said all it had to say although its connection ended before its framing did.
  * as_files: of the body only names, sizes and hashes are given, so what was not kept of it is not missed. */
-void event_put_capture(struct json_text *w, const struct http_message *msg, bool whole, bool as_files);
+void event_put_capture(struct json_text *w, const struct event_context *ctx, const struct http_message *msg,
+		       bool whole, bool as_files);
 
 /* What was wrong with the message, its body, or its text; written last, for it tells of the writing too. */
 void event_put_problem(struct json_text *w, const struct http_message *msg, bool whole,

@@ -11,6 +11,7 @@
 
 #include "identity/identity.h"
 #include "openai/exchange.h"
+#include "policy/report.h"
 
 /* Facts about the connection, as far as known. Borrowed. */
 struct event_connection {
@@ -41,6 +42,7 @@ struct event_context {
 	const char *machine_id;			   /* hashed, or NULL */
 	const struct event_secrets
 		*secrets; /* of the request: hidden wherever a response repeats them; or NULL */
+	const struct policy_report *policy; /* what was done to the exchange before it came here; or NULL */
 };
 
 /* One event: the text is JSON (RFC 8259), one line, no newline at its end, no deeper than
@@ -51,7 +53,7 @@ struct event {
 	size_t len;
 	char event_id[37];
 	char message_id[37];
-	const char *type; /* static: "Request", "Response", "Blind" */
+	const char *type; /* static: "Request", "Response", "Blind", "Policy" */
 	uint64_t time_ns; /* event-time, wall clock, nanoseconds since 1970 */
 };
 
@@ -75,5 +77,11 @@ struct event_blind {
 /* Errors as above. ctx without caller and secrets. */
 int event_build_blind(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
 		      const struct event_blind *blind);
+
+/* A call that is not as the policy wants it. req or resp may be NULL; their texts are what may be given.
+ * Errors as above. */
+int event_build_policy(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
+		       const struct policy_verdict *verdict, const struct openai_request *req,
+		       const struct openai_response *resp);
 
 void event_free(struct event **event);

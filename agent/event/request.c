@@ -41,7 +41,7 @@ static void put_request(struct json_text *w, const struct event_context *ctx, co
 	json_text_bool(w, "stream", req->stream);
 	event_put_who(w, ctx);
 	json_text_int(w, "attempt", req->attempt);
-	event_put_capture(w, msg, false, req->files && !req->body);
+	event_put_capture(w, ctx, msg, false, req->files && !req->body);
 
 	json_text_string(w, "method", msg->method);
 	event_put_path(w, req->path);

@@ -91,7 +91,7 @@ static void put_response(struct json_text *w, const struct event_context *ctx, c
 	event_put_who(w, ctx);
 	if (req)
 		json_text_int(w, "attempt", req->attempt);
-	event_put_capture(w, msg, resp->whole, resp->files && !resp->body);
+	event_put_capture(w, ctx, msg, resp->whole, resp->files && !resp->body);
 
 	/* An operation without a name is told by its path. */
 	if (req && strcmp(req->operation, "Unknown") == 0)

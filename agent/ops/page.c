@@ -214,6 +214,33 @@ static void put_capture(struct page *p, const json_t *event)
 	line(p, "Problem", json_object_get(event, "problem"));
 }
 
+/* What the policy did to this event. */
+static void put_kept(struct page *p, const json_t *event)
+{
+	const json_t *capture = pretty_get(event, "capture", JSON_OBJECT), *item;
+	size_t i;
+
+	line(p, "Rule", json_object_get(capture, "rule"));
+	if (json_is_false(json_object_get(capture, "sampled"))) {
+		label(p, "Sampled");
+		put(p, "no, the content is not kept\n");
+	}
+	json_array_foreach (pretty_get(capture, "withheld", JSON_ARRAY), i, item) {
+		label(p, "Withheld");
+		put_value(p, "", json_object_get(item, "path"));
+		put_value(p, " ", json_object_get(item, "how"));
+		put_value(p, ", by ", json_object_get(item, "why"));
+		put(p, "\n");
+	}
+	json_array_foreach (pretty_get(capture, "redacted", JSON_ARRAY), i, item) {
+		label(p, json_is_true(json_object_get(item, "withheld")) ? "Withheld" : "Redacted");
+		put_value(p, "", json_object_get(item, "path"));
+		put_value(p, " ", json_object_get(item, "rule"));
+		put_value(p, " ", json_object_get(item, "count"));
+		put(p, "\n");
+	}
+}
+
 static void put_message(struct page *p, size_t i, const json_t *message)
 {
 	char number[32];
@@ -349,6 +376,7 @@ static void put_request(struct page *p, const json_t *event)
 	put_value(p, " ", json_object_get(event, "path"));
 	put(p, "\n");
 	put_capture(p, event);
+	put_kept(p, event);
 	const json_t *parameters = pretty_get(event, "parameters", JSON_OBJECT);
 	line(p, "Parameters", json_object_size(parameters) ? parameters : NULL);
 	json_array_foreach (messages, i, message) {
@@ -455,6 +483,7 @@ static void put_response(struct page *p, const json_t *event)
 	put(p, "\n");
 	put_numbers(p, event);
 	put_capture(p, event);
+	put_kept(p, event);
 	line(p, "Error", json_object_get(event, "error"));
 	line(p, "Filter", json_object_get(event, "content-filter"));
 	json_array_foreach (choices, i, choice) {
@@ -491,6 +520,15 @@ static void put_blind(struct page *p, const json_t *event)
 	line(p, "Connections", json_object_get(event, "connections"));
 }
 
+static void put_policy(struct page *p, const json_t *event)
+{
+	heading(p, "Not as the policy wants it", 0);
+	line(p, "Time", json_object_get(event, "event-time"));
+	line(p, "Rule", json_object_get(event, "rule"));
+	line(p, "Action", json_object_get(event, "action"));
+	line(p, "Why", json_object_get(event, "reason"));
+}
+
 int page_event(struct buf *out, const char *text, size_t len, bool first, bool colour)
 {
 	_cleanup_(json_decrefp) json_t *event = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
@@ -506,6 +544,8 @@ int page_event(struct buf *out, const char *text, size_t len, bool first, bool c
 		put_response(&page, event);
 	} else if (is_type(event, "Blind")) {
 		put_blind(&page, event);
+	} else if (is_type(event, "Policy")) {
+		put_policy(&page, event);
 	} else {
 		heading(&page, "Event", 0);
 		put_json(&page, event);

@@ -258,6 +258,28 @@ static void put_incomplete(struct block *b, const json_t *event)
 	end_line(b);
 }
 
+/* What the policy did to the text that is shown. */
+static void put_kept(struct block *b, const json_t *event)
+{
+	const json_t *capture = pretty_get(event, "capture", JSON_OBJECT), *item;
+	const json_t *why = NULL;
+	double redacted = 0;
+	size_t i;
+
+	json_array_foreach (pretty_get(capture, "redacted", JSON_ARRAY), i, item)
+		redacted += pretty_number(item, "count", 0);
+	json_array_foreach (pretty_get(capture, "withheld", JSON_ARRAY), i, item)
+		why = why ? why : text_of(item, "why");
+	if (!why && redacted <= 0)
+		return;
+	put(b, INDENT);
+	paint(b, PRETTY_DIM, "kept");
+	put_value(b, ": not all, by ", why, 20);
+	if (redacted > 0 && b->r == 0)
+		b->r = buf_appendf(b->out, "%s %.0f redacted", why ? "," : ":", redacted);
+	end_line(b);
+}
+
 static void put_problem(struct block *b, const json_t *event)
 {
 	const json_t *problem = text_of(event, "problem");
@@ -433,6 +455,18 @@ static void put_blind(struct block *b, const json_t *event)
 	end_line(b);
 }
 
+/* Beside the events of its exchange, so it says only what they do not. */
+static void put_policy(struct block *b, const json_t *event)
+{
+	put_head(b, event, "!", PRETTY_RED);
+	put(b, INDENT);
+	paint(b, PRETTY_RED, "policy");
+	put_value(b, " ", text_of(event, "action"), 16);
+	put_value(b, ", rule ", text_of(event, "rule"), 40);
+	put_value(b, ": ", text_of(event, "reason"), b->width);
+	end_line(b);
+}
+
 static void put_other(struct block *b, const json_t *event)
 {
 	put_head(b, event, "!", PRETTY_YELLOW);
@@ -456,8 +490,11 @@ int pretty_event(struct buf *out, const char *text, size_t len, const struct pre
 		put_response(&b, event);
 	else if (is_type(event, "Blind"))
 		put_blind(&b, event);
+	else if (is_type(event, "Policy"))
+		put_policy(&b, event);
 	else
 		put_other(&b, event);
+	put_kept(&b, event);
 	put_problem(&b, event);
 	put_incomplete(&b, event);
 	return b.r;
