@@ -115,9 +115,12 @@ static int start_threads(struct pipeline *p)
 int pipeline_start(struct pipeline **ret_pipeline, const struct pipeline_options *options)
 {
 	_cleanup_(pipeline_stop) struct pipeline *p = calloc(1, sizeof(*p));
-	if (!p)
+	if (!p) {
+		policy_unref(options->policy);
 		return -ENOMEM;
+	}
 	p->options = *options;
+	pipeline_policy_init(&p->policy, options->policy);
 	p->limits = http_limits_default;
 	p->limits.max_body = options->config->max_body;
 	p->limits.budget = &p->bodies;
@@ -159,6 +162,7 @@ void pipeline_stop(struct pipeline **pipeline)
 		outlet_done(&p->outlets[i]);
 	ring_free(&p->ring);
 	stream_free(&p->stream);
+	pipeline_policy_done(&p->policy);
 	free(p);
 	*pipeline = NULL;
 }
@@ -300,13 +304,14 @@ int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *o
 {
 	json_t *left_out = NULL;
 	json_t *dropped = kernel_status(p, &left_out);
-	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-				 "version", OAITAP_VERSION, "pid", number((uint64_t)getpid()), "uptime-s",
-				 number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC), "ring",
-				 ring_status(p), "connections", connections_status(p), "messages",
-				 messages_status(p), "events", events_status(p), "sinks", sinks_status(p),
-				 "queues", queues_status(p), "probes", probe_status(probe), "ways",
-				 ways_status(p), "dropped", dropped, "left-out", left_out);
+	json_t *root =
+		json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+			  OAITAP_VERSION, "pid", number((uint64_t)getpid()), "uptime-s",
+			  number((clock_mono_ns() - p->started_ns) / NSEC_PER_SEC), "ring", ring_status(p),
+			  "connections", connections_status(p), "messages", messages_status(p), "events",
+			  events_status(p), "policy", pipeline_policy_status(&p->policy), "sinks",
+			  sinks_status(p), "queues", queues_status(p), "probes", probe_status(probe), "ways",
+			  ways_status(p), "dropped", dropped, "left-out", left_out);
 	if (root && p->coverage)
 		json_object_set_new(root, "coverage", pipeline_coverage_status(p->coverage));
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "identity/identity.h"
+#include "policy/policy.h"
 #include "probe/probe.h"
 #include "sink/sink.h"
 
@@ -18,11 +19,32 @@ struct pipeline;
 
 #define PIPELINE_SINKS_MAX 8
 
+struct record_socket;
+
+/* Who broke a rule whose action is `block`. Borrowed for the call. */
+struct policy_offence {
+	const char *message_id;
+	const char *rule;
+	const struct identity_process *process;
+	uint64_t conn_id;
+	const struct record_socket *socket;
+	uint64_t for_s; /* how long, in seconds from now; each offence begins it anew */
+};
+
+/* Does what `block` says. */
+struct policy_enforcer {
+	/* Called by any worker; must not wait. 0; negative errno, which is logged. */
+	int (*block)(void *ctx, const struct policy_offence *offence);
+	void *ctx;
+};
+
 struct pipeline_options {
 	const struct config *config;		/* borrowed for the pipeline's life */
 	struct programs *programs;		/* borrowed */
 	const struct probe *probe;		/* borrowed */
 	const struct identity_key *key;		/* borrowed */
+	struct policy **policy;			/* taken by pipeline_start(), also if that fails */
+	const struct policy_enforcer *enforcer; /* borrowed; NULL: no rule of the policy may say block */
 	struct sink *sinks[PIPELINE_SINKS_MAX]; /* borrowed; each used by its own thread alone until
 						   pipeline_stop(); the store first */
 	size_t n_sinks;
@@ -34,6 +56,11 @@ int pipeline_start(struct pipeline **ret_pipeline, const struct pipeline_options
 /* Takes what is in the ring, ends what is open, waits until every event is with the sinks, ends the threads.
  */
 void pipeline_stop(struct pipeline **pipeline);
+
+/* Another policy holds for what begins from now on; takes it. Any thread. */
+void pipeline_set_policy(struct pipeline *pipeline, struct policy **policy);
+/* Counts that another policy was wanted and refused. */
+void pipeline_policy_refused(struct pipeline *pipeline);
 
 /* Counters as JSON. Any thread. 0; -ENOMEM. */
 int pipeline_status(struct pipeline *pipeline, const struct probe *probe, struct buf *out);

@@ -13,6 +13,7 @@
 #include "http/http_conn.h"
 #include "pipeline.h"
 #include "pipeline_coverage.h"
+#include "pipeline_policy.h"
 #include "ring/ring.h"
 #include "stream/stream.h"
 
@@ -61,6 +62,7 @@ struct worker {
 	pthread_t thread;
 	struct queue *jobs;
 	struct map *conns; /* id to struct worker_conn */
+	struct worker_policy policy;
 };
 
 /* An event on its way to several sinks. */
@@ -110,6 +112,7 @@ struct pipeline {
 	atomic_bool stop;
 	struct hurry hurry;
 	struct pipeline_counters counters;
+	struct pipeline_policy policy;
 	struct pipeline_coverage *coverage; /* NULL: ClientHellos cannot be seen */
 	uint64_t started_ns;
 	char host_name[256];

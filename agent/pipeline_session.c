@@ -21,6 +21,7 @@ struct open_exchange {
 	uint64_t number; /* 0: free */
 	char message_id[UUID_LEN];
 	uint64_t first_ts_ns;
+	struct policy_decision decision;
 };
 
 struct pipeline_session {
@@ -58,26 +59,30 @@ static void fill_facts(const struct pipeline_session *s, const struct open_excha
 	facts->ctx.secrets = s->secrets;
 }
 
+static void close_exchange(struct open_exchange *open)
+{
+	policy_decision_done(&open->decision);
+	*open = (struct open_exchange){0};
+}
+
 static void on_request(void *ctx, const struct http_message *msg, const struct openai_request *req)
 {
 	struct pipeline_session *s = ctx;
 	struct open_exchange *open = find(s, 0);
 	struct worker_facts facts;
-	struct event *event = NULL;
 
 	if (!open) /* responses failed to come for want of memory */
 		open = &s->open[0];
+	close_exchange(open);
 	*open = (struct open_exchange){.number = msg->exchange, .first_ts_ns = msg->first_ts_ns};
-	uint64_t real_ns = clock_mono_to_real_ns(msg->first_ts_ns);
-	int r = uuid_v7(real_ns, open->message_id);
+	int r = uuid_v7(clock_mono_to_real_ns(msg->first_ts_ns), open->message_id);
 	if (r >= 0) {
 		fill_facts(s, open, &facts);
-		r = event_build_request(&event, &facts.ctx, real_ns, msg, req);
+		worker_decide(s->worker, &open->decision, &facts, req);
+		r = worker_request(s->worker, &facts, &open->decision, msg, req);
 	}
 	if (r < 0)
 		lost(s, r);
-	else
-		worker_publish(s->worker, HTTP_REQUEST, event);
 }
 
 static void on_response(void *ctx, const struct http_message *msg, const struct openai_request *req,
@@ -86,20 +91,16 @@ static void on_response(void *ctx, const struct http_message *msg, const struct 
 	struct pipeline_session *s = ctx;
 	struct open_exchange *open = find(s, msg->exchange);
 	struct worker_facts facts;
-	struct event *event = NULL;
 
 	if (!open) {
 		lost(s, -ENOMEM);
 		return;
 	}
 	fill_facts(s, open, &facts);
-	int r = event_build_response(&event, &facts.ctx, clock_mono_to_real_ns(msg->last_ts_ns), msg, req,
-				     resp, open->first_ts_ns);
-	*open = (struct open_exchange){0};
+	int r = worker_response(s->worker, &facts, &open->decision, msg, req, resp, open->first_ts_ns);
+	close_exchange(open);
 	if (r < 0)
 		lost(s, r);
-	else
-		worker_publish(s->worker, HTTP_RESPONSE, event);
 }
 
 int pipeline_session_new(struct pipeline_session **ret_session, struct worker *worker,
@@ -161,6 +162,8 @@ void pipeline_session_free(struct pipeline_session **session)
 	openai_session_free(&(*session)->session);
 	identity_caller_done(&(*session)->caller);
 	event_secrets_free(&(*session)->secrets);
+	for (size_t i = 0; i < OPEN_MAX; i++)
+		close_exchange(&(*session)->open[i]);
 	free(*session);
 	*session = NULL;
 }

@@ -34,6 +34,7 @@ static void exchange_free(struct exchange **exchange)
 	openai_request_free(&(*exchange)->request);
 	identity_caller_done(&(*exchange)->caller);
 	event_secrets_free(&(*exchange)->secrets);
+	policy_decision_done(&(*exchange)->decision);
 	free((*exchange)->upgrade_target);
 	free(*exchange);
 	*exchange = NULL;
@@ -194,25 +195,6 @@ static int exchange_new(struct worker *w, const struct http_message *msg, struct
 	return 0;
 }
 
-static int request_event(const struct event_context *ctx, const struct http_message *msg, struct exchange *e,
-			 struct event **ret_event)
-{
-	return event_build_request(ret_event, ctx, clock_mono_to_real_ns(msg->first_ts_ns), msg, e->request);
-}
-
-static int response_event(const struct event_context *ctx, const struct http_message *msg, struct exchange *e,
-			  struct event **ret_event)
-{
-	struct openai_response *resp = NULL;
-	int r = openai_response_new(&resp, e->request, msg);
-	if (r < 0)
-		return r;
-	r = event_build_response(ret_event, ctx, clock_mono_to_real_ns(msg->last_ts_ns), msg, e->request,
-				 resp, e->first_ts_ns);
-	openai_response_free(&resp);
-	return r;
-}
-
 void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, const struct worker_conn *conn,
 		       uint64_t conn_id, const struct record_socket *socket)
 {
@@ -220,6 +202,7 @@ void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, c
 	const struct pipeline *p = w->pipeline;
 
 	*f = (struct worker_facts){0};
+	f->socket = socket;
 	f->connection.id = conn_id;
 	f->connection.sni = conn->sni[0] ? conn->sni : NULL;
 	f->connection.role = conn->role;
@@ -243,8 +226,22 @@ const char *worker_protocol_name(enum http_protocol protocol)
 	return names[protocol];
 }
 
-static int build(struct worker *w, const struct worker_conn *conn, const struct job *job, struct exchange *e,
-		 struct event **ret_event)
+static int answer(struct worker *w, struct worker_facts *facts, const struct http_message *msg,
+		  struct exchange *e)
+{
+	struct openai_response *resp = NULL;
+	int r = openai_response_new(&resp, e->request, msg);
+	if (r < 0)
+		return r;
+	if (!e->decision.policy) /* its request was not captured */
+		worker_decide(w, &e->decision, facts, NULL);
+	r = worker_response(w, facts, &e->decision, msg, e->request, resp, e->first_ts_ns);
+	openai_response_free(&resp);
+	return r;
+}
+
+/* The message becomes events. */
+static int tell(struct worker *w, const struct worker_conn *conn, const struct job *job, struct exchange *e)
 {
 	struct worker_facts facts;
 
@@ -254,8 +251,10 @@ static int build(struct worker *w, const struct worker_conn *conn, const struct 
 	facts.ctx.message_id = e->message_id;
 	facts.ctx.caller = &e->caller;
 	facts.ctx.secrets = e->secrets;
-	return job->msg->role == HTTP_REQUEST ? request_event(&facts.ctx, job->msg, e, ret_event)
-					      : response_event(&facts.ctx, job->msg, e, ret_event);
+	if (job->msg->role != HTTP_REQUEST)
+		return answer(w, &facts, job->msg, e);
+	worker_decide(w, &e->decision, &facts, e->request);
+	return worker_request(w, &facts, &e->decision, job->msg, e->request);
 }
 
 void worker_publish(struct worker *w, enum http_role role, struct event *event)
@@ -281,7 +280,6 @@ static int handle_message(struct worker *w, struct job *job)
 	struct worker_conn *conn = map_get(w->conns, job->conn_id);
 	bool is_request = job->msg->role == HTTP_REQUEST;
 	_cleanup_(exchange_free) struct exchange *e = NULL;
-	struct event *event = NULL;
 	int r = 0;
 
 	if (!conn)
@@ -293,10 +291,9 @@ static int handle_message(struct worker *w, struct job *job)
 	if (!e)
 		r = exchange_new(w, job->msg, &e);
 	if (r >= 0)
-		r = build(w, conn, job, e, &event);
+		r = tell(w, conn, job, e);
 	if (r < 0)
 		return r;
-	worker_publish(w, job->msg->role, event);
 	if (is_request && conn != &unknown) {
 		openai_request_shed(e->request);
 		exchange_append(conn, TAKE_PTR(e));
@@ -360,8 +357,11 @@ int worker_init(struct worker *w, struct pipeline *pipeline)
 	if (r >= 0)
 		r = queue_new(&w->jobs, JOBS_MAX, JOBS_WEIGHT_MAX);
 	if (r >= 0)
+		r = worker_policy_init(&w->policy);
+	if (r >= 0)
 		r = -pthread_create(&w->thread, NULL, worker_main, w);
 	if (r < 0) {
+		worker_policy_done(&w->policy);
 		queue_free(&w->jobs);
 		map_free(&w->conns);
 	}
@@ -381,4 +381,5 @@ void worker_done(struct worker *w)
 	}
 	map_free(&w->conns);
 	queue_free(&w->jobs);
+	worker_policy_done(&w->policy);
 }

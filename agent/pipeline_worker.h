@@ -16,6 +16,7 @@ struct exchange {
 	struct event_secrets *secrets;
 	char *upgrade_target; /* of a request that asks for a WebSocket; else NULL */
 	uint64_t first_ts_ns;
+	struct policy_decision decision;
 	struct exchange *next;
 };
 
@@ -36,6 +37,7 @@ struct worker_facts {
 	char local[ADDRESS_MAX], remote[ADDRESS_MAX];
 	struct event_connection connection;
 	struct event_context ctx;
+	const struct record_socket *socket;
 };
 
 /* The caller adds message id, caller and secrets, protocol and stream. */

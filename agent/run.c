@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,8 +49,10 @@ struct run_options {
 
 /* All that lives while the agent runs. */
 struct run {
+	const struct run_options *options;
 	struct config *config;
 	struct identity_key *key;
+	struct policy *policy; /* until the pipeline has it */
 	struct programs *programs;
 	struct probe *probe;
 	struct features features;
@@ -57,6 +60,7 @@ struct run {
 	size_t n_sinks;
 	struct status_server *status;
 	struct pipeline *pipeline;
+	const struct policy_enforcer *enforcer; /* NULL: nothing here can block */
 	int signal_fd;
 };
 
@@ -149,22 +153,78 @@ static int complain(char *error, int exit_code, const char *fallback)
 	return exit_code;
 }
 
+/* The file, and what the command line says over it. 0; negative errno with *ret_error. */
+static int read_config(struct config **ret_config, const struct run_options *o, char **ret_error)
+{
+	_cleanup_(config_free) struct config *config = NULL;
+	int r = config_open(&config, o->config_path, ret_error);
+	if (r == 0 && o->n_hosts)
+		r = config_set_hosts(config, o->hosts, o->n_hosts, ret_error);
+	if (r == 0 && o->store_path) {
+		char *path = strdup(o->store_path);
+		if (!path)
+			return -ENOMEM;
+		free(config->store_path);
+		config->store_path = path;
+	}
+	if (r == 0)
+		*ret_config = TAKE_PTR(config);
+	return r;
+}
+
 static int load_config(struct run *run, const struct run_options *o)
 {
 	char *error = NULL;
-	int r = config_open(&run->config, o->config_path, &error);
-	if (r < 0)
-		return complain(error, config_exit_code(r), "the configuration cannot be read");
-	if (o->n_hosts && config_set_hosts(run->config, o->hosts, o->n_hosts, &error) < 0)
-		return complain(error, EXIT_USAGE, "--host: not a host name");
-	if (o->store_path) {
-		char *path = strdup(o->store_path);
-		if (!path)
-			return EXIT_FAILED;
-		free(run->config->store_path);
-		run->config->store_path = path;
+	int r = read_config(&run->config, o, &error);
+	return r < 0 ? complain(error, config_exit_code(r), "the configuration cannot be read") : -1;
+}
+
+/* Takes the policy out of config. Errors as read_config(). */
+static int make_policy(struct policy **ret_policy, struct config *config, const struct run *run,
+		       char **ret_error)
+{
+	_cleanup_(policy_unref) struct policy *policy = NULL;
+	_cleanup_free_ char *file = config->policy->file ? strdup(config->policy->file) : NULL;
+	int r = policy_new(&policy, &config->policy, run->key, ret_error);
+	if (r == 0 && policy_blocks(policy) && !run->enforcer) {
+		if (asprintf(ret_error,
+			     "%s: policy: the action block is not available in this build; expected report",
+			     file ? file : "the configuration") < 0)
+			*ret_error = NULL;
+		r = -EINVAL;
 	}
-	return -1;
+	if (r == 0)
+		*ret_policy = TAKE_PTR(policy);
+	return r;
+}
+
+static int load_policy(struct run *run)
+{
+	char *error = NULL;
+	int r = make_policy(&run->policy, run->config, run, &error);
+	return r < 0 ? complain(error, EXIT_USAGE, "the policy cannot be made") : -1;
+}
+
+/* All or nothing: what is wrong with the new file changes nothing. */
+static void reload(struct run *run)
+{
+	_cleanup_(config_free) struct config *config = NULL;
+	_cleanup_free_ char *error = NULL;
+	char keys[512];
+	struct policy *policy = NULL;
+
+	int r = read_config(&config, run->options, &error);
+	if (r == 0)
+		r = make_policy(&policy, config, run, &error);
+	if (r < 0) {
+		pipeline_policy_refused(run->pipeline);
+		log_error("SIGHUP: %s; nothing has changed", error ? error : strerror(-r));
+		return;
+	}
+	pipeline_set_policy(run->pipeline, &policy);
+	log_info("SIGHUP: the policy is read anew");
+	if (config_differs(run->config, config, keys, sizeof(keys)))
+		log_warn("SIGHUP: these need a restart, and stay as they were: %s", keys);
 }
 
 static int open_key(struct run *run)
@@ -274,14 +334,13 @@ static void open_status(struct run *run)
 }
 
 /* True: time to end. */
-static bool take_signal(int fd)
+static bool take_signal(struct run *run)
 {
 	struct signalfd_siginfo info;
 	bool end = false;
-	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			log_info("SIGHUP: nothing in this configuration can be changed while running; "
-				 "restart instead");
+			reload(run);
 		else
 			end = true;
 	}
@@ -321,7 +380,7 @@ static void loop(struct run *run)
 	for (;;) {
 		if (poll(fds, ARRAY_SIZE(fds), TICK_MS) < 0 && errno != EINTR)
 			return;
-		if (fds[0].revents && take_signal(run->signal_fd))
+		if (fds[0].revents && take_signal(run))
 			return;
 		uint64_t now_ns = clock_mono_ns();
 		probe_run(run->probe, now_ns);
@@ -347,6 +406,8 @@ static int start(struct run *run, const struct run_options *o)
 		.programs = run->programs,
 		.probe = run->probe,
 		.key = run->key,
+		.policy = &run->policy,
+		.enforcer = run->enforcer,
 		.n_sinks = run->n_sinks,
 	};
 	for (size_t i = 0; i < run->n_sinks; i++)
@@ -379,6 +440,7 @@ static void run_done(struct run *run)
 	if (run->probe && run->programs)
 		log_debug("everything is stored; %llu probes are being detached",
 			  (unsigned long long)probe_stats(run->probe).functions_attached);
+	policy_unref(&run->policy);
 	probe_free(&run->probe);
 	programs_free(&run->programs);
 	identity_key_free(&run->key);
@@ -400,6 +462,8 @@ static int prepare_and_start(struct run *run, const struct run_options *o)
 	if (r < 0)
 		r = open_key(run);
 	if (r < 0)
+		r = load_policy(run);
+	if (r < 0)
 		r = open_sinks(run, o);
 	if (r < 0)
 		r = attach(run, o);
@@ -409,11 +473,13 @@ static int prepare_and_start(struct run *run, const struct run_options *o)
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o = {0};
-	struct run run = {.signal_fd = -1};
+	struct run run = {.signal_fd = -1, .options = &o};
 
 	umask(077);
-	/* A core of this process would hold what it has seen, credentials included. */
+	/* A core of this process would hold what it has seen, credentials included. The limit is for
+	 * children. */
 	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	int r = parse_options(argc, argv, &o);
 	if (r < 0)
 		r = prepare_and_start(&run, &o);
