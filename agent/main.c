@@ -20,6 +20,7 @@ static const struct {
 	{"show", cmd_show, "show one exchange: who, what, answer, tokens, timing"},
 	{"doctor", cmd_doctor, "say what works on this host and why not"},
 	{"status", cmd_status, "show the counters of the running agent"},
+	{"policy", cmd_policy, "try the policy on a sample"},
 	{"config", cmd_config, "check, print or explain the configuration"},
 };
 

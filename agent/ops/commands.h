@@ -11,3 +11,4 @@ int cmd_show(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_policy(int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "base/macro.h"
 #include "config/config.h"
 #include "ops/ops_common.h"
+#include "policy/policy.h"
 
 static const char usage[] =
 	"Usage: oaitap config check [FILE | -c FILE]\n"
@@ -45,7 +46,10 @@ static int check(const char *path)
 	_cleanup_free_ char *error = NULL;
 	const char *file = path ? path : CONFIG_PATH_DEFAULT;
 
+	_cleanup_(policy_unref) struct policy *policy = NULL;
 	int r = config_open(&config, path, &error);
+	if (r == 0) /* names of redactions and patterns are known there */
+		r = policy_new(&policy, &config->policy, NULL, &error);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", error ? error : strerror(-r));
 		return config_exit_code(r);
