@@ -28,6 +28,8 @@ CPPFLAGS += -D_FORTIFY_SOURCE=2
 # The agent's malloc. What the capture thread allocates the workers free: in glibc both take one lock, and a worker that
 # is preempted with it holds up the capture until the ring is full. Here a thread frees for another without a lock.
 MALLOC   := -lmimalloc
+# And what is freed is cleared (agent/clear.c).
+CPPFLAGS += -DOAITAP_CLEAR
 endif
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
