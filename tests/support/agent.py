@@ -68,7 +68,16 @@ class Agent:
     written."""
 
     def __init__(
-        self, folder, output="json", store=None, capture=None, wrapper=(), flags=(), keep_raw=False, wait=True
+        self,
+        folder,
+        output="json",
+        store=None,
+        capture=None,
+        policy="",
+        wrapper=(),
+        flags=(),
+        keep_raw=False,
+        wait=True,
     ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
@@ -83,7 +92,8 @@ class Agent:
         lines += [f"  {name}: {value}" for name, value in capture.items()]
         lines += ["store:", f"  path: {self.store}", "identity:", f"  key_path: {self.key}"]
         lines += ["status:", f"  socket: {self.socket}"]
-        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.settings = "\n".join(lines) + "\n"
+        self.write_config(policy)
         self.validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8")))
         self.output = output
         self.keep_raw = keep_raw
@@ -126,6 +136,10 @@ class Agent:
             thread.start()
         if wait:
             self.wait_ready()
+
+    def write_config(self, policy):
+        """The configuration with that text in place of its section `policy`."""
+        self.config.write_text(self.settings + policy, encoding="utf-8")
 
     def _read(self):
         """Takes the output as fast as it comes: the agent must not be held up by what we do with it."""

@@ -163,6 +163,7 @@ class Chat:
         self.n = int(body.get("n") or 1)
         size = int(options.get("answer_bytes", 200))
         known = KNOWN.get(question(body))
+        known = options.get("answer") or known
         self.texts = [known or text(f"answer {self.seed} {i}", size) for i in range(self.n)]
         self.tools = [
             tool["function"]["name"] for tool in body.get("tools") or [] if tool.get("type") == "function"
