@@ -133,7 +133,7 @@ help:
 ## make test-kernels        a part of the tests on several kernels, emulated ones too (as root)
 ## make fuzz [SECONDS=20]   each fuzzer for that long
 ## make check               include order, formatting, cppcheck, shellcheck
-## make bench               measurements, side by side
+## make bench               measurements, side by side; bench-policy: the policy stage alone
 ## make deps, deps-test     installs what is missing (apt-get)
 ## make install             PREFIX=/usr/local, DESTDIR
 ## make vmlinux             regenerates vmlinux/ from the running kernel

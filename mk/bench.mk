@@ -1,6 +1,7 @@
 # Measurements, side by side in one run. Nothing fails on a timing. Tables are printed, all numbers are in
 # $(O)/bench.json and $(O)/bench-parsers.json.
 #   make bench [ROUNDS=5]      what the probes cost a program, what the agent costs
+#   make bench-policy          what the policy stage costs an exchange
 #   make bench-parsers         our parsers beside others' (bench/peers, from crates.io)
 
 ROUNDS ?= 5
@@ -38,4 +39,12 @@ $(O)/bench/parsers: $(O)/bench/parsers.o $(O)/agent/openai.a $(O)/agent/http.a $
 bench-parsers: $(O)/bench/parsers
 	$(Q)$< $(O)/bench-parsers.json
 
-.PHONY: bench bench-parsers
+# With what clears freed memory, as the agent has it.
+$(O)/bench/policy: $(O)/bench/policy.o $(O)/agent/clear.o $(UNIT_policy:%=$(O)/agent/%.a)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(MALLOC)
+
+bench-policy: $(O)/bench/policy
+	$(Q)$<
+
+.PHONY: bench bench-policy bench-parsers

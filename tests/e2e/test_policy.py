@@ -225,7 +225,7 @@ def test_sampling(policed, sandbox, endpoint, texts):
 REDACT = """policy:
   redact: [email, card, iban, secrets]
   redact_rules:
-    - {name: badge, pattern: "BDG-[0-9a-f]{32}", replace: "<badge>"}
+    - {name: badge, pattern: "BDG-[0-9a-f]{48}", replace: "<badge>"}
 """
 
 
@@ -234,7 +234,7 @@ def made_up():
     return {
         "email": f"{secrets.token_hex(8)}.{secrets.token_hex(6)}@example.com",
         "key": credentials.openai_key(),
-        "badge": "BDG-" + secrets.token_hex(16),
+        "badge": "BDG-" + secrets.token_hex(24),
     }
 
 
@@ -249,7 +249,7 @@ def test_secret_over_forty_chunks(policed, sandbox, endpoint, texts, name):
         (request,), (response,) = events["Request"], events["Response"]
         shown = response["choices"][0]["message"]["content"]
         assert secret[8:] not in shown and re.fullmatch(r"\[[a-z-]+\]|<badge>", shown), (kind, shown)
-        assert response["timing"]["chunks"] >= 40 or kind == "email"
+        assert response["timing"]["chunks"] >= 40
         (hit,) = [one for one in response["capture"]["redacted"] if one["path"].startswith("/choices")]
         assert hit["count"] == 1 and hit["path"] == "/choices/0/message/content"
         assert any(one["path"] == "/parameters/user" for one in request["capture"]["redacted"])
@@ -337,7 +337,7 @@ def test_samples_become_what_events_become(policed, sandbox, endpoint, texts):
     agent.write_config(REDACT + "  require_entra: report\n")
     done = agent.command("policy", "test", sample, "--json", "-c", agent.config)
     assert done.returncode == 0, done.stderr
-    tried = [json.loads(line) for line in done.stdout.splitlines()]
+    tried = agents.load_lines(done.stdout)
     assert secret not in done.stdout and "[email]" in done.stdout
     assert [(one["rule"], one["action"], one["violations"]) for one in tried] == [
         ("default", "report", ["require_entra"])

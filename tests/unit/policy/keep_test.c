@@ -33,7 +33,7 @@ static struct openai_request asked(void)
 		.input = json_pack("[[i, i]]", 11, 22),
 		.parameters =
 			json_pack("{s:f, s:{s:s}, s:n}", "temperature", 0.5, "metadata", "who", SECRET, "x"),
-		.files = json_pack("[{s:s, s:s, s:s, s:i}]", "name", "file", "file-name", SECRET ".txt",
+		.files = json_pack("[{s:s, s:s, s:s, s:i}]", "name", "file", "file-name", SECRET " 1.txt",
 				   "content-type", "text/plain", "bytes", 3),
 		.body = json_string("raw " SECRET),
 	};
