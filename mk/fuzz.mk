@@ -4,7 +4,7 @@ SECONDS    ?= 20
 FUZZ_O     := build-fuzz
 FUZZ_SRC   := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_BIN   := $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_O)/%)
-FUZZ_CODE  := $(sort $(wildcard agent/base/*.c agent/http/*.c agent/openai/*.c agent/identity/*.c) agent/probe/elf_symbols.c agent/probe/elf32.c)
+FUZZ_CODE  := $(sort $(wildcard agent/base/*.c agent/http/*.c agent/openai/*.c agent/identity/*.c agent/policy/*.c agent/config/*.c) agent/probe/elf_symbols.c agent/probe/elf32.c)
 FUZZ_FLAGS := -std=gnu17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 $(FUZZ_O)/%.o: %.c
@@ -14,7 +14,7 @@ $(FUZZ_O)/%.o: %.c
 
 $(FUZZ_O)/%_fuzz: tests/fuzz/%_fuzz.c $(FUZZ_CODE:%.c=$(FUZZ_O)/%.o)
 	$(call say,FUZZLD,$@)
-	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson -lcrypto -lnghttp2 -lz -lbrotlidec -lzstd -lpthread
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson -lcrypto -lnghttp2 -lz -lbrotlidec -lzstd -lcyaml -lyaml -lpcre2-8 -lpthread
 
 # New inputs go to the build folder, so that the committed corpus stays as it is.
 fuzz: $(FUZZ_BIN)

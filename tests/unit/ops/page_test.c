@@ -86,11 +86,30 @@ static void test_hostile(void **state)
 	}
 }
 
+static void test_policy(void **state)
+{
+	(void)state;
+	check("Policy", "\"rule\":\"batch\",\"action\":\"report\",\"reason\":\"model x is not allowed\"",
+	      "Not as the policy wants it\n  Rule         batch\n  Action       report\n  Why          model "
+	      "x is not "
+	      "allowed\n");
+	check("Request",
+	      "\"capture\":{\"complete\":true,\"rule\":\"batch\",\"sampled\":false,\"withheld\":[{\"path\":"
+	      "\"/tools\","
+	      "\"how\":\"drop\",\"why\":\"sample\"}],\"redacted\":[{\"path\":\"/"
+	      "path\",\"rule\":\"email\",\"count\":2},"
+	      "{\"path\":\"/x\",\"rule\":\"own\",\"count\":1,\"withheld\":true}]}",
+	      "  Rule         batch\n  Sampled      no, the content is not kept\n  Withheld     /tools drop, "
+	      "by sample\n"
+	      "  Redacted     /path email 2\n  Withheld     /x own 1\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,26 @@ static void test_response(void **state)
 		      "    !! INCOMPLETE CAPTURE: ring-full, 4096 bytes missing\n");
 }
 
+static void test_policy(void **state)
+{
+	(void)state;
+	static const char event[] = "{\"event-type\":\"Policy\",\"event-time\":\"2026-11-23T15:04:05."
+				    "123456Z\",\"identity\":{\"kind\":"
+				    "\"api-key\",\"key-fingerprint\":\"hmac-sha256:1a2b3c4d5e6f\"},"
+				    "\"process\":{\"pid\":1,\"comm\":\"x\","
+				    "\"uid\":0},\"rule\":\"batch\",\"action\":\"report\",\"reason\":\"model "
+				    "\\u001b[2J is not allowed\"}";
+	static const char kept[] = "{\"event-type\":\"Request\",\"capture\":{\"complete\":true,\"withheld\":["
+				   "{\"path\":\"/tools\",\"how\":"
+				   "\"drop\",\"why\":\"sample\"}],\"redacted\":[{\"path\":\"\",\"rule\":"
+				   "\"email\",\"count\":2}]}}";
+	_cleanup_free_ char *text = render(event, strlen(event), false, 100);
+	assert_string_equal(text, "2026-11-23 15:04:05.123Z ! x[1] 0  api-key 1a2b3c4d\n"
+				  "    policy report, rule batch: model \\x1b[2J is not allowed\n");
+	_cleanup_free_ char *other = render(kept, strlen(kept), false, 100);
+	assert_non_null(strstr(other, "    kept: not all, by sample, 2 redacted\n"));
+}
+
 static void test_unknown(void **state)
 {
 	(void)state;
@@ -386,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_response),
+		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_width),
