@@ -19,7 +19,7 @@
 #include "policy/sample.h"
 
 static const char *const policies[] = {
-	"policy: {redact: [email, card, ipv4]}\n",
+	"policy: {redact: [email, card, ip]}\n",
 	"policy: {metadata_only: true}\n",
 	"policy: {sample: 0.5, models: [x], tenants: [72f988bf-86f1-41af-91ab-2d7cd011db47]}\n",
 	"policy: {require_entra: report, fields: {request.messages: mask, request.files: mask, request.body: "
