@@ -11,6 +11,13 @@ static int setup_policy(void **state)
 	return r;
 }
 
+static void come_as(struct identity_caller who)
+{
+	json_decref(caller.roles);
+	json_decref(caller.scopes);
+	caller = who;
+}
+
 static json_t *build_policy(unsigned int violations, bool block, const struct openai_response *resp)
 {
 	const struct policy_verdict verdict = {.violations = violations, .block = block, .rule = "batch"};
@@ -24,9 +31,9 @@ static json_t *build_policy(unsigned int violations, bool block, const struct op
 static void test_key_instead_of_token(void **state)
 {
 	(void)state;
-	caller = (struct identity_caller){.kind = IDENTITY_API_KEY,
-					  .key_fingerprint =
-						  (char *)"hmac-sha256:00112233445566778899aabbccddeeff"};
+	come_as((struct identity_caller){.kind = IDENTITY_API_KEY,
+					 .key_fingerprint =
+						 (char *)"hmac-sha256:00112233445566778899aabbccddeeff"});
 	json_t *json = build_policy(POLICY_REQUIRE_ENTRA, false, NULL);
 	check_text(json, "event-type", "Policy");
 	check_text(json, "message-id", MESSAGE_ID);
@@ -42,13 +49,13 @@ static void test_key_instead_of_token(void **state)
 	check_absent(json, "capture");
 	json_decref(json);
 
-	caller = (struct identity_caller){.kind = IDENTITY_NONE};
+	come_as((struct identity_caller){.kind = IDENTITY_NONE});
 	json = build_policy(POLICY_REQUIRE_ENTRA, true, NULL);
 	check_text(json, "action", "block");
 	check_text(json, "reason", "no credential instead of a good Entra token");
 	json_decref(json);
 
-	caller = (struct identity_caller){.kind = IDENTITY_ENTRA, .verification = "expired"};
+	come_as((struct identity_caller){.kind = IDENTITY_ENTRA, .verification = "expired"});
 	json = build_policy(POLICY_REQUIRE_ENTRA, false, NULL);
 	check_text(json, "violations/0/found", "an Entra token that is expired");
 	json_decref(json);
@@ -57,7 +64,7 @@ static void test_key_instead_of_token(void **state)
 static void test_lists(void **state)
 {
 	(void)state;
-	caller = (struct identity_caller){.kind = IDENTITY_ENTRA, .tenant_id = (char *)"t"};
+	come_as((struct identity_caller){.kind = IDENTITY_ENTRA, .tenant_id = (char *)"t"});
 	request.deployment_id = (char *)"chat";
 	request.model = NULL;
 	response.model = (char *)"o1";
