@@ -34,7 +34,7 @@ endif
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
 # Stages in the order data flows. Each becomes one archive, so that a unit test links only what its stage may use.
-STAGES   := base config probe ring stream coverage http openai identity policy event sink ops
+STAGES   := base config probe ring stream coverage http openai identity policy enforce event sink ops
 STAGE_A  := $(STAGES:%=$(O)/agent/%.a)
 objs      = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 MAIN_O   := $(call objs,agent/*.c)
@@ -49,10 +49,11 @@ UNIT_coverage := coverage base
 UNIT_http     := http base
 UNIT_openai   := openai http base
 UNIT_identity := identity base
+UNIT_enforce  := enforce base
 UNIT_policy   := policy config openai identity http base
 UNIT_event    := event policy config openai identity http base
 UNIT_sink     := sink event policy config openai identity http base
-UNIT_ops      := ops probe sink event policy config openai identity http base
+UNIT_ops      := ops enforce probe sink event policy config openai identity http base
 
 # To make what the decoders are tested with.
 UNIT_LIBS_http := -lbrotlienc

@@ -129,6 +129,8 @@ int pipeline_start(struct pipeline **ret_pipeline, const struct pipeline_options
 	p->bodies.max = MAX(BODIES_MAX, 4 * options->config->max_body);
 	p->started_ns = clock_mono_ns();
 	read_host(p);
+	if (p->options.enforcer && p->options.enforcer->start)
+		p->options.enforcer->start(p->options.enforcer->ctx, p);
 	int r = start_outlets(p);
 	if (r >= 0)
 		r = stream_new(&p->stream, OAITAP_CONNS_MAX, &capture_stream_ops, p);
@@ -158,6 +160,8 @@ void pipeline_stop(struct pipeline **pipeline)
 		queue_close(p->workers[i].jobs);
 	for (size_t i = 0; i < p->n_workers; i++)
 		worker_done(&p->workers[i]);
+	if (p->options.enforcer && p->options.enforcer->stop)
+		p->options.enforcer->stop(p->options.enforcer->ctx);
 	for (size_t i = 0; i < p->n_outlets; i++)
 		outlet_done(&p->outlets[i]);
 	ring_free(&p->ring);
@@ -312,6 +316,10 @@ int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *o
 			  events_status(p), "policy", pipeline_policy_status(&p->policy), "sinks",
 			  sinks_status(p), "queues", queues_status(p), "probes", probe_status(probe), "ways",
 			  ways_status(p), "dropped", dropped, "left-out", left_out);
+	const struct policy_enforcer *enforcer = p->options.enforcer;
+	json_t *blocks = root && enforcer && enforcer->status ? enforcer->status(enforcer->ctx) : NULL;
+	if (blocks)
+		json_object_set_new(root, "block", blocks);
 	if (root && p->coverage)
 		json_object_set_new(root, "coverage", pipeline_coverage_status(p->coverage));
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;

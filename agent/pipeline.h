@@ -21,7 +21,9 @@ struct pipeline;
 
 #define PIPELINE_SINKS_MAX 8
 
+struct record_hello;
 struct record_socket;
+struct pipeline_block; /* pipeline_block.h */
 
 /* Who broke a rule whose action is `block`. Borrowed for the call. */
 struct policy_offence {
@@ -29,7 +31,9 @@ struct policy_offence {
 	const char *rule;
 	const struct identity_process *process;
 	uint64_t conn_id;
+	uint64_t cgroup_id; /* as in record_open */
 	const struct record_socket *socket;
+	enum config_block_scope scope;
 	uint64_t for_s; /* how long, in seconds from now; each offence begins it anew */
 };
 
@@ -37,6 +41,12 @@ struct policy_offence {
 struct policy_enforcer {
 	/* Called by any worker; must not wait. 0; negative errno, which is logged. */
 	int (*block)(void *ctx, const struct policy_offence *offence);
+	/* The rest may be NULL. A connection to an AI host: from the capture thread, which must not wait. */
+	void (*hello)(void *ctx, const struct record_hello *hello);
+	/* Between these events may be published; the second is called when no worker is left. */
+	void (*start)(void *ctx, struct pipeline *pipeline);
+	void (*stop)(void *ctx);
+	json_t *(*status)(void *ctx); /* a new reference; NULL: nothing to say. Any thread */
 	void *ctx;
 };
 

@@ -217,6 +217,7 @@ static int announce(struct capture_conn *c)
 	memcpy(job->sni, s->sni, sizeof(job->sni));
 	c->named = s->sni[0];
 	job->role = s->role;
+	job->cgroup_id = s->cgroup_id;
 	job->file_id = s->file_id;
 	job_push(c->worker, job);
 	return 0;
@@ -378,6 +379,9 @@ void capture_on_record(void *ctx, const struct ring_record *rec)
 	else
 		stream_record(p->stream, rec);
 	pipeline_coverage_record(p->coverage, rec);
+	const struct policy_enforcer *enforcer = p->options.enforcer;
+	if (rec->type == RECORD_HELLO && enforcer && enforcer->hello)
+		enforcer->hello(enforcer->ctx, rec->hello);
 }
 
 static void tick(struct pipeline *p, uint64_t *next_reconcile_ns)

@@ -53,6 +53,7 @@ struct job {
 	struct identity_process process; /* JOB_OPEN; as far as the kernel said; owned */
 	enum record_role role;		 /* JOB_OPEN */
 	uint32_t file_id;		 /* JOB_OPEN */
+	uint64_t cgroup_id;		 /* JOB_OPEN */
 	char sni[OAITAP_NAME_MAX];	 /* JOB_OPEN, JOB_NAME */
 };
 

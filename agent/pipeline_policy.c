@@ -120,14 +120,17 @@ static void enforce(struct worker *w, const struct worker_facts *facts, const st
 	if (!verdict->violations)
 		return;
 	atomic_fetch_add_explicit(&w->pipeline->policy.violations, 1, memory_order_relaxed);
-	if (!verdict->block || !enforcer)
+	/* Whoever serves is not who calls. */
+	if (!verdict->block || !enforcer || strcmp(facts->connection.role, "client") != 0)
 		return;
 	const struct policy_offence offence = {
 		.message_id = facts->ctx.message_id,
 		.rule = verdict->rule,
 		.process = facts->ctx.process,
 		.conn_id = facts->connection.id,
+		.cgroup_id = facts->cgroup_id,
 		.socket = facts->socket,
+		.scope = policy_block_scope(d->policy),
 		.for_s = policy_block_for_s(d->policy),
 	};
 	int r = enforcer->block(enforcer->ctx, &offence);

@@ -95,6 +95,7 @@ static void conn_open(struct worker *w, struct job *job)
 	job->process = (struct identity_process){0};
 	conn->role = job->role == RECORD_CLIENT ? "client" : "server";
 	memcpy(conn->sni, job->sni, sizeof(conn->sni));
+	conn->cgroup_id = job->cgroup_id;
 	char library[PATH_MAX];
 	if (probe_file_name(w->pipeline->options.probe, job->file_id, library, sizeof(library)) == 0)
 		conn->tls_library = strdup(library);
@@ -226,6 +227,7 @@ void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, c
 
 	*f = (struct worker_facts){0};
 	f->socket = socket;
+	f->cgroup_id = conn->cgroup_id;
 	f->connection.id = conn_id;
 	f->connection.sni = conn->sni[0] ? conn->sni : NULL;
 	f->connection.role = conn->role;

@@ -25,6 +25,7 @@ struct pipeline_session;
 
 struct worker_conn {
 	struct identity_process process;
+	uint64_t cgroup_id; /* as in record_open */
 	char sni[OAITAP_NAME_MAX];
 	const char *role;
 	char *tls_library;	    /* or NULL */
@@ -40,6 +41,7 @@ struct worker_facts {
 	struct event_connection connection;
 	struct event_context ctx;
 	const struct record_socket *socket;
+	uint64_t cgroup_id;
 };
 
 /* The caller adds message id, caller and secrets, protocol and stream. */

@@ -22,6 +22,7 @@
 #include "ops/host_check.h"
 #include "ops/status_server.h"
 #include "pipeline.h"
+#include "pipeline_block.h"
 #include "sink/pretty.h"
 
 #define TICK_MS 500
@@ -62,7 +63,7 @@ struct run {
 	size_t n_sinks;
 	struct status_server *status;
 	struct pipeline *pipeline;
-	const struct policy_enforcer *enforcer; /* NULL: nothing here can block */
+	struct pipeline_block *block;
 	int signal_fd;
 };
 
@@ -181,6 +182,27 @@ static int load_config(struct run *run, const struct run_options *o)
 	return r < 0 ? complain(error, config_exit_code(r), "the configuration cannot be read") : -1;
 }
 
+/* 0; -EOPNOTSUPP: not here; negative errno; with *ret_error. */
+static int enable_block(const struct run *run, const char *file, char **ret_error)
+{
+	_cleanup_free_ char *why = NULL;
+	int r;
+
+	/* Which addresses are AI hosts is learned from ClientHellos. */
+	if (!run->features.skb_owner || (run->programs && !programs_state(run->programs).hello)) {
+		why = strdup("ClientHellos cannot be looked at");
+		r = -EOPNOTSUPP;
+	} else {
+		r = pipeline_block_enable(run->block, &why);
+	}
+	if (r < 0 && asprintf(ret_error,
+			      "%s: policy: the action block is not possible here: %s; expected report "
+			      "(`oaitap doctor` says what is missing)",
+			      file ? file : "the configuration", why ? why : strerror(-r)) < 0)
+		*ret_error = NULL;
+	return r;
+}
+
 /* Takes the policy out of config. Errors as read_config(). */
 static int make_policy(struct policy **ret_policy, struct config *config, const struct run *run,
 		       char **ret_error)
@@ -188,13 +210,8 @@ static int make_policy(struct policy **ret_policy, struct config *config, const 
 	_cleanup_(policy_unref) struct policy *policy = NULL;
 	_cleanup_free_ char *file = config->policy->file ? strdup(config->policy->file) : NULL;
 	int r = policy_new(&policy, &config->policy, run->key, ret_error);
-	if (r == 0 && policy_blocks(policy) && !run->enforcer) {
-		if (asprintf(ret_error,
-			     "%s: policy: the action block is not available in this build; expected report",
-			     file ? file : "the configuration") < 0)
-			*ret_error = NULL;
-		r = -EINVAL;
-	}
+	if (r == 0 && policy_blocks(policy))
+		r = enable_block(run, file, ret_error);
 	if (r == 0)
 		*ret_policy = TAKE_PTR(policy);
 	return r;
@@ -203,8 +220,13 @@ static int make_policy(struct policy **ret_policy, struct config *config, const 
 static int load_policy(struct run *run)
 {
 	char *error = NULL;
-	int r = make_policy(&run->policy, run->config, run, &error);
-	return r < 0 ? complain(error, EXIT_USAGE, "the policy cannot be made") : -1;
+	int r = pipeline_block_new(&run->block, run->features.cgroup);
+	if (r == 0)
+		r = make_policy(&run->policy, run->config, run, &error);
+	if (r == 0)
+		return -1;
+	int code = r == -EOPNOTSUPP ? EXIT_NOT_POSSIBLE : r == -EPERM ? EXIT_NOT_PERMITTED : EXIT_USAGE;
+	return complain(error, code, "the policy cannot be made");
 }
 
 /* All or nothing: what is wrong with the new file changes nothing. */
@@ -223,7 +245,10 @@ static void reload(struct run *run)
 		log_error("SIGHUP: %s; nothing has changed", error ? error : strerror(-r));
 		return;
 	}
+	bool blocks = policy_blocks(policy);
 	pipeline_set_policy(run->pipeline, &policy);
+	if (!blocks)
+		pipeline_block_lift(run->block);
 	log_info("SIGHUP: the policy is read anew");
 	if (config_differs(run->config, config, keys, sizeof(keys)))
 		log_warn("SIGHUP: these need a restart, and stay as they were: %s", keys);
@@ -333,6 +358,11 @@ static int attach(struct run *run, const struct run_options *o)
 	if (r < 0)
 		return complain(error, r == -EPERM || r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_NOT_POSSIBLE,
 				"the probes cannot be loaded");
+	if (pipeline_block_enabled(run->block) && !programs_state(run->programs).hello)
+		return complain(
+			NULL, EXIT_NOT_POSSIBLE,
+			"policy: the action block is not possible here: ClientHellos cannot be looked "
+			"at");
 	return -1;
 }
 
@@ -438,7 +468,7 @@ static int start(struct run *run, const struct run_options *o)
 		.verifier = run->verifier,
 		.known_keys = run->known_keys,
 		.policy = &run->policy,
-		.enforcer = run->enforcer,
+		.enforcer = pipeline_block_enforcer(run->block),
 		.n_sinks = run->n_sinks,
 	};
 	for (size_t i = 0; i < run->n_sinks; i++)
@@ -472,6 +502,7 @@ static void run_done(struct run *run)
 		log_debug("everything is stored; %llu probes are being detached",
 			  (unsigned long long)probe_stats(run->probe).functions_attached);
 	policy_unref(&run->policy);
+	pipeline_block_free(&run->block);
 	probe_free(&run->probe);
 	programs_free(&run->programs);
 	identity_verifier_free(&run->verifier);

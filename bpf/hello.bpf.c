@@ -211,6 +211,8 @@ static __always_inline bool hello_send(struct hello_socket *h, const struct pack
 	rec->local_port = p->local_port;
 	rec->remote_port = p->remote_port;
 	rec->sni_len = len;
+	rec->before = h->looks;
+	rec->pad = 0;
 	__builtin_memcpy(rec->sni, s->data, sizeof(rec->sni));
 	bpf_ringbuf_submit(rec, 0);
 	return true;

@@ -131,6 +131,8 @@ struct record_hello {
 	__u16 local_port;
 	__u16 remote_port;
 	__u16 sni_len; /* without NUL, at least 1 */
+	__u32 before;  /* packets with data that left before it, as to a proxy that is asked to connect */
+	__u32 pad;
 	char sni[OAITAP_NAME_MAX];
 };
 
@@ -228,7 +230,7 @@ _Static_assert(sizeof(struct record_data) == 64, "record_data");
 _Static_assert(__builtin_offsetof(struct record_data, payload) == 64, "record_data.payload");
 _Static_assert(sizeof(struct record_socket) == 64, "record_socket");
 _Static_assert(sizeof(struct record_close) == 48, "record_close");
-_Static_assert(sizeof(struct record_hello) == 376, "record_hello");
+_Static_assert(sizeof(struct record_hello) == 384, "record_hello");
 _Static_assert(sizeof(struct flow) == 16, "flow");
 _Static_assert(sizeof(struct record_process) == 32, "record_process");
 _Static_assert(sizeof(struct conn_key) == 16, "conn_key");

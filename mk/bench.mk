@@ -2,6 +2,7 @@
 # $(O)/bench.json, $(O)/bench-parsers.json and $(O)/bench-identity.json.
 #   make bench [ROUNDS=5]      what the probes cost a program, what the agent costs
 #   make bench-policy          what the policy stage costs an exchange
+#   make bench-connect         what the action `block` costs a connect()
 #   make bench-parsers         our parsers beside others' (bench/peers, from crates.io)
 #   make bench-identity        what the caller's identity costs an exchange
 #   make bench-redact          the redaction rules over several kinds of text
@@ -63,4 +64,11 @@ $(O)/bench/policy: $(O)/bench/policy.o $(O)/agent/clear.o $(UNIT_policy:%=$(O)/a
 bench-policy: $(O)/bench/policy
 	$(Q)$<
 
-.PHONY: bench bench-parsers bench-identity bench-redact bench-policy
+$(O)/bench/connect: $(O)/bench/connect.o $(O)/agent/enforce.a $(O)/agent/probe.a $(O)/agent/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+
+bench-connect: $(O)/bench/connect
+	$(Q)$<
+
+.PHONY: bench bench-parsers bench-identity bench-redact bench-policy bench-connect

@@ -1,6 +1,7 @@
 # BPF programs: one object per source, linked into one, and its skeleton header.
 
-BPF_SRC   := $(sort $(wildcard bpf/*.bpf.c))
+# block.bpf.c stays apart: it is loaded on its own, and only if a policy asks for it.
+BPF_SRC   := $(filter-out bpf/block.bpf.c,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ   := $(BPF_SRC:%.c=$(O)/%.o)
 BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) -I. -Wall -Wextra -Wno-unused-parameter \
              -Wno-sign-compare -Wno-missing-declarations -Werror
@@ -19,6 +20,12 @@ $(O)/bpf/oaitap.skel.h: $(O)/bpf/oaitap.o
 	$(Q)$(BPFTOOL) gen skeleton $< name oaitap_bpf > $@
 
 $(O)/agent/probe/programs.o: $(O)/bpf/oaitap.skel.h
+
+$(O)/bpf/block.skel.h: $(O)/bpf/block.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name block_bpf > $@
+
+$(O)/agent/enforce/block_programs.o: $(O)/bpf/block.skel.h
 
 # Regenerates the committed header from the running kernel.
 vmlinux:

@@ -5,7 +5,7 @@
 
 KERNELS ?= running 5.10 6.1 6.12
 
-test-kernels: $(O)/oaitap $(E2E_TOOLS) $(O)/tests/bpf/records_test $(O)/tests/bpf/ssl_calls
+test-kernels: $(O)/oaitap $(E2E_TOOLS) $(O)/tests/bpf/records_test $(O)/tests/bpf/ssl_calls $(O)/tests/bpf/block_test
 	$(Q)PYTHONDONTWRITEBYTECODE=1 $(O)/venv/bin/python tests/kernels/run.py $(abspath $(O)) $(KERNELS)
 
 .PHONY: test-kernels

@@ -9,7 +9,22 @@ $(O)/tests/bpf/records_test: $(O)/tests/bpf/records_test.o $(call objs,tests/uni
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lcmocka
 
-bpf-test: $(O)/tests/bpf/records_test $(O)/tests/bpf/ssl_calls
+$(O)/tests/bpf/%.skel.h: $(O)/tests/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(O)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c vmlinux/$(ARCH)/vmlinux.h
+	$(call say,CLANG,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/tests/bpf/block_test.o: $(O)/tests/bpf/starts.skel.h
+$(O)/tests/bpf/block_test: $(O)/tests/bpf/block_test.o $(call objs,tests/unit/support/*.c) $(O)/agent/enforce.a $(O)/agent/probe.a $(O)/agent/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lcmocka
+
+bpf-test: $(O)/tests/bpf/records_test $(O)/tests/bpf/ssl_calls $(O)/tests/bpf/block_test
 	$(Q)$< $(O)/tests/bpf/ssl_calls
+	$(Q)$(O)/tests/bpf/block_test
 
 .PHONY: bpf-test

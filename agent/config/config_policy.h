@@ -22,6 +22,7 @@ struct config_list {
 };
 
 enum config_require { CONFIG_REQUIRE_OFF, CONFIG_REQUIRE_REPORT, CONFIG_REQUIRE_BLOCK };
+enum config_block_scope { CONFIG_BLOCK_CGROUP, CONFIG_BLOCK_PROCESS };
 enum config_action { CONFIG_ACTION_REPORT, CONFIG_ACTION_BLOCK };
 enum config_keep { CONFIG_KEEP, CONFIG_MASK, CONFIG_HASH, CONFIG_DROP, CONFIG_TRUNCATE };
 
@@ -113,6 +114,7 @@ struct config_policy {
 	struct config_pattern *patterns; /* redact_rules */
 	size_t n_patterns;
 	uint64_t block_for_s;
+	enum config_block_scope block_scope;
 };
 
 /* Something in the section asks for `block`. */

@@ -33,6 +33,7 @@ const char *const config_keep_names[] = {
 
 static const char *const requires[] = {"off", "report", "block", NULL};
 static const char *const actions[] = {"report", "block", NULL};
+static const char *const scopes[] = {"cgroup", "process", NULL};
 
 #define BOTH	   (POLICY_AT_TOP | POLICY_IN_RULE)
 #define SETTING(m) .offset = offsetof(struct config_settings, m), .where = BOTH
@@ -179,6 +180,18 @@ const struct policy_key policy_keys[] = {
 		.fallback = "60s",
 		.expected = "a time such as 60s, 5m or 1h, from 1s to 24h",
 		.help = "How long the action \"block\" lasts after the last violation.",
+	},
+	{
+		.name = "block_scope",
+		.kind = POLICY_CHOICE,
+		.where = POLICY_AT_TOP,
+		.offset = offsetof(struct config_policy, block_scope),
+		.choices = scopes,
+		.fallback = "cgroup",
+		.expected = "cgroup or process",
+		.help = "Whom the action \"block\" hits. cgroup: the service, container or scope of the\n"
+			"process as a whole; where that is the root, a login session or otherwise\n"
+			"everybody's, the process. process: the process and its descendants.",
 	},
 	{
 		.name = "redact_rules",

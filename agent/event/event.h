@@ -85,4 +85,21 @@ int event_build_policy(struct event **ret_event, const struct event_context *ctx
 		       const struct policy_verdict *verdict, const struct openai_request *req,
 		       const struct openai_response *resp);
 
+/* Somebody's connections to AI hosts are refused for a time, or no longer (docs/blocking.md). Borrowed. */
+struct event_block {
+	bool over, lifted;	     /* its end; and before its time */
+	bool process_only;	     /* the context's process with its descendants, not a cgroup */
+	const char *rule;	     /* whose violation began it */
+	const char *cgroup;	     /* or NULL */
+	uint64_t begun_ns, until_ns; /* wall clock */
+	uint64_t violations;
+	uint64_t ended;	       /* connections */
+	const char *not_ended; /* why the connection of the violation was not; or NULL */
+	uint64_t refused_connects, refused_datagrams; /* at its end */
+};
+
+/* Errors as above. ctx with the message id of the exchange that began it, without connection. */
+int event_build_block(struct event **ret_event, const struct event_context *ctx, uint64_t time_ns,
+		      const struct event_block *block);
+
 void event_free(struct event **event);

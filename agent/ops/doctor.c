@@ -191,7 +191,8 @@ static json_t *features_json(struct report *r)
 	features_detect(&details);
 	r->reads = details.returns != FEATURES_RETURN_KILLS;
 	size_t n = host_check_features(all, ARRAY_SIZE(all));
-	n += host_check_details(&details, all + n, ARRAY_SIZE(all) - n);
+	n += host_check_details(&details, all + n, ARRAY_SIZE(all) - n - 1);
+	all[n++] = host_check_block(&details);
 	for (size_t i = 0; i < n; i++) {
 		if (all[i].required && !all[i].present)
 			r->able = false;

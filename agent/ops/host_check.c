@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/macro.h"
+#include "enforce/enforcer.h"
 
 #define BTF_PATH    "/sys/kernel/btf/vmlinux"
 #define UPROBE_PATH "/sys/bus/event_source/devices/uprobe/type"
@@ -180,6 +181,17 @@ size_t host_check_details(const struct features *f, struct host_feature *ret_fea
 		}
 	}
 	return n;
+}
+
+struct host_feature host_check_block(const struct features *f)
+{
+	if (host_check_missing_capability())
+		return (struct host_feature){.name = "block",
+					     .detail = "not checked: permission to use bpf(2)"};
+	/* Which addresses are AI hosts is learned from ClientHellos. */
+	const char *why = f->skb_owner ? enforcer_why_not(f->cgroup) : "needs client-hello";
+	return of_detail("block", !why,
+			 why ? why : "the policy's action block can end and refuse connections to AI hosts");
 }
 
 int host_check_or_explain(void)

@@ -24,6 +24,10 @@ size_t host_check_features(struct host_feature *ret_features, size_t max);
  * absence costs. Looks at nothing itself, but without the capabilities it says that nothing was checked. */
 size_t host_check_details(const struct features *features, struct host_feature *ret_features, size_t max);
 
+/* The policy's action `block`, found out by trying: ends a socket of its own, and loads programs, at once
+ * gone. */
+struct host_feature host_check_block(const struct features *features);
+
 /* The first capability that the agent needs and this process lacks, or NULL. */
 const char *host_check_missing_capability(void);
 

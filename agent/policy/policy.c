@@ -183,6 +183,11 @@ uint64_t policy_block_for_s(const struct policy *policy)
 	return policy->config->block_for_s;
 }
 
+enum config_block_scope policy_block_scope(const struct policy *policy)
+{
+	return policy->config->block_scope;
+}
+
 size_t policy_n_rules(const struct policy *policy)
 {
 	return policy->n_rules;

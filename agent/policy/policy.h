@@ -28,6 +28,7 @@ void policy_unref(struct policy **policy);
 /* Something asks for the action `block`. */
 bool policy_blocks(const struct policy *policy);
 uint64_t policy_block_for_s(const struct policy *policy);
+enum config_block_scope policy_block_scope(const struct policy *policy);
 size_t policy_n_rules(const struct policy *policy);
 
 /* Who asks, beside the caller: for `when`. Borrowed for the call; NULL: not known. */

@@ -21,12 +21,13 @@ ALLOWED = {
     # SSE framing of a body belongs to http; openai drives it over the body of a whole message.
     "openai": ["http/message.h", "http/sse.h"],
     "identity": [],
+    "enforce": ["include", "bpf/block.skel.h"],
     # The operator's wishes come from the configuration, as checked values.
     "policy": ["openai/exchange.h", "identity/identity.h", "http/message.h", "config/config_policy.h"],
     "event": ["openai/exchange.h", "identity/identity.h", "http/message.h", "policy/report.h"],
     "sink": ["event/event.h"],
     # Commands stand beside the pipeline: they read what it has stored, and look at the host as the probes do.
-    "ops": ["config", "sink", "probe", "policy", "identity"],
+    "ops": ["config", "sink", "probe", "policy", "enforce", "identity"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

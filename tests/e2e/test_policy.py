@@ -146,14 +146,6 @@ def test_model_that_answers_is_judged(policed, sandbox, endpoint, texts):
     assert policy["event-time"] == answer["event-time"]
 
 
-def test_block_is_refused_here(sandbox, agent_ready):
-    folder = sandbox.path / "agent-policy-block"
-    agent = agents.Agent(folder, policy="policy: {require_entra: block}\n", wait=False)
-    assert agent.process.wait(20) == 2
-    assert "block is not available" in agent.messages()
-    agent._finish()
-
-
 # --- what is kept ---------------------------------------------------------------------------------------
 
 FIELDS = """policy:
@@ -317,7 +309,6 @@ def test_reload(policed, sandbox, endpoint, texts):
         ("policy:\n  metadata_only: true\n  redact: [nonsense]\n", ":14: policy.redact[0]: "),
         ("policy:\n  metadata_only: true\n  redact_rules: [{name: a, pattern: '(x'}]\n",
          ":14: policy.redact_rules[0].pattern: "),
-        ("policy: {metadata_only: true, action: block}\n", "block is not available"),
     ):
         agent.write_config(bad)
         line = len(agent.settings.splitlines()) + 3

@@ -44,5 +44,6 @@ trap 'rm -f "$output" "$status"' EXIT
 tell "kernel $(uname -r)"
 tell "doctor $("$build/oaitap" doctor --json | tr -d '\n')"
 step bpf-test locked "$build/tests/bpf/records_test" "$build/tests/bpf/ssl_calls"
+step block-test locked "$build/tests/bpf/block_test"
 step subset subset
 tell finished

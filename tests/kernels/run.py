@@ -21,7 +21,7 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 HERE = TREE / "tests" / "kernels"
 LIMIT = int(os.environ.get("OAITAP_KERNELS_SECONDS", "1500"))
 REQUIRED = os.environ.get("OAITAP_KERNELS_REQUIRED", "") not in ("", "0")
-STEPS = ("bpf-test", "subset")
+STEPS = ("bpf-test", "block-test", "subset")
 
 
 def say(name, text):

@@ -82,6 +82,7 @@ static void test_defaults(void **state)
 	assert_false(p->settings.metadata_only);
 	assert_true(p->settings.sample == 1);
 	assert_int_equal(p->block_for_s, 60);
+	assert_int_equal(p->block_scope, CONFIG_BLOCK_CGROUP);
 	assert_int_equal(p->n_rules + p->n_patterns, 0);
 	assert_false(config_policy_blocks(p));
 	config_free(&config);
@@ -104,6 +105,7 @@ static const char whole[] = "policy:\n"
 			    "  redact: [email, card]\n"
 			    "  sample: 12.5%\n"
 			    "  block_for: 5m\n"
+			    "  block_scope: process\n"
 			    "  redact_rules:\n"
 			    "    - {name: badge, pattern: 'B-[0-9]{6}', replace: '<badge>'}\n"
 			    "    - name: other\n"
@@ -148,11 +150,12 @@ static void test_whole(void **state)
 	assert_int_equal(s->redact.lines[1], 15);
 	assert_true(s->sample == 0.125);
 	assert_int_equal(p->block_for_s, 300);
+	assert_int_equal(p->block_scope, CONFIG_BLOCK_PROCESS);
 	assert_int_equal(p->n_patterns, 2);
 	assert_string_equal(p->patterns[0].replace, "<badge>");
 	assert_null(p->patterns[1].replace);
-	assert_int_equal(p->patterns[0].line, 19);
-	assert_int_equal(p->patterns[1].line, 21);
+	assert_int_equal(p->patterns[0].line, 20);
+	assert_int_equal(p->patterns[1].line, 22);
 	assert_int_equal(p->n_rules, 2);
 	assert_string_equal(p->rules[0].name, "batch");
 	assert_string_equal(p->rules[0].when.namespaces.items[1], "b");
@@ -247,6 +250,7 @@ static const struct bad {
 	{"policy:\n  sample: 0.1.2\n", ":2: policy.sample: ", "share"},
 	{"policy:\n  sample: inf\n", ":2: policy.sample: ", "share"},
 	{"policy:\n  sample: 1e-3\n", ":2: policy.sample: ", "share"},
+	{"policy:\n  block_scope: pod\n", ":2: policy.block_scope: ", "cgroup or process"},
 	{"policy:\n  block_for: 60\n", ":2: policy.block_for: ", "a time such as 60s"},
 	{"policy:\n  block_for: 0s\n", ":2: policy.block_for: ", "time"},
 	{"policy:\n  block_for: 25h\n", ":2: policy.block_for: ", "time"},

@@ -161,8 +161,9 @@ static void has(const json_t *process, const char *key, const char *want)
 static void check_json(const char *out, const pid_t pids[static 3], const char *library)
 {
 	_cleanup_(json_decrefp) json_t *root = json_loads(out, 0, NULL);
-	static const char *const names[] = {"btf",     "ring-buffer", "return-probes", "uprobe-multi",
-					    "cookies", "send-length", "kprobe",	       "client-hello"};
+	static const char *const names[] = {"btf",	    "ring-buffer",  "return-probes",
+					    "uprobe-multi", "cookies",	    "send-length",
+					    "kprobe",	    "client-hello", "block"};
 	size_t j;
 	json_t *f;
 

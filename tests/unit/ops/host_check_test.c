@@ -74,6 +74,31 @@ static void test_details(void **state)
 	assert_int_equal(host_check_details(&most, all, 2), 2);
 }
 
+/* The kernel's own programs are tried: on the machines that run this they load. */
+static void test_block(void **state)
+{
+	struct features f;
+	(void)state;
+	if (host_check_missing_capability()) {
+		print_message("skipped: needs CAP_BPF\n");
+		return;
+	}
+	features_detect(&f);
+	struct host_feature block = host_check_block(&f);
+	assert_string_equal(block.name, "block");
+	assert_true(block.checked && !block.required);
+	assert_int_equal(block.present, f.skb_owner);
+	f.skb_owner = false;
+	block = host_check_block(&f);
+	assert_true(block.checked && !block.present);
+	assert_string_equal(block.detail, "needs client-hello");
+	f.skb_owner = true;
+	f.cgroup[0] = 0;
+	block = host_check_block(&f);
+	assert_true(block.checked && !block.present);
+	assert_string_equal(block.detail, "cgroup v2 is not mounted");
+}
+
 /* In a child, without privilege: 0 all as it should be. */
 static int look_unprivileged(void)
 {
@@ -93,6 +118,9 @@ static int look_unprivileged(void)
 	for (size_t i = 0; i < n; i++)
 		if (all[i].checked || !strstr(all[i].detail, "not checked"))
 			return 5;
+	const struct host_feature block = host_check_block(&nothing);
+	if (block.checked || block.present || !strstr(block.detail, "not checked"))
+		return 6;
 	return host_check_or_explain() == 3 ? 0 : 4;
 }
 
@@ -118,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_with_privilege),
 		cmocka_unit_test(test_details),
+		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_without_privilege),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
