@@ -35,6 +35,10 @@ void config_free(struct config **config)
 	config_hosts_clear(*config);
 	free((*config)->store_path);
 	free((*config)->key_path);
+	free((*config)->kubelet);
+	free((*config)->kubelet_token);
+	free((*config)->kubelet_ca);
+	free((*config)->host_root);
 	free((*config)->socket_path);
 	free(*config);
 	*config = NULL;
@@ -133,7 +137,11 @@ static void print_value(const struct config_key *key, const struct config *confi
 		config_format_size(*(const uint64_t *)(const void *)field, size);
 		fprintf(out, " %s", size);
 		break;
+	case CONFIG_BOOL:
+		fputs(*(const bool *)(const void *)field ? " true" : " false", out);
+		break;
 	case CONFIG_PATH:
+	case CONFIG_CHECKED:
 		fputc(' ', out);
 		print_quoted(out, *(char *const *)(const void *)field);
 		break;

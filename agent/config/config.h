@@ -5,6 +5,7 @@
  * (config_keys.c) gives the schema, validation, `config print` and `config help`. Not thread-safe; once
  * loaded it may be read by any thread. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +29,11 @@ struct config {
 	uint64_t ring_size;   /* capture.ring_size: bytes; a power of two, 64 KiB .. 1 GiB */
 	char *store_path;     /* store.path; absolute when it comes from a file */
 	char *key_path;	      /* identity.key_path */
-	char *socket_path;    /* status.socket; at most 107 bytes */
+	bool args;	      /* identity.args */
+	char *kubelet;	      /* identity.kubelet: "auto", "off", or "https://HOST[:PORT]" */
+	char *kubelet_token, *kubelet_ca; /* identity.kubelet_token, identity.kubelet_ca */
+	char *host_root;		  /* identity.host_root: "/", or without "/" at its end */
+	char *socket_path;		  /* status.socket; at most 107 bytes */
 };
 
 /* Defaults only. 0; -ENOMEM. */

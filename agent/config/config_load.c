@@ -265,7 +265,15 @@ static int copy_values(struct config *copy, const struct config *config)
 	copy->store_path = strdup(config->store_path);
 	copy->key_path = strdup(config->key_path);
 	copy->socket_path = strdup(config->socket_path);
-	return copy->store_path && copy->key_path && copy->socket_path ? 0 : -ENOMEM;
+	copy->args = config->args;
+	copy->kubelet = strdup(config->kubelet);
+	copy->kubelet_token = strdup(config->kubelet_token);
+	copy->kubelet_ca = strdup(config->kubelet_ca);
+	copy->host_root = strdup(config->host_root);
+	return copy->store_path && copy->key_path && copy->socket_path && copy->kubelet &&
+			       copy->kubelet_token && copy->kubelet_ca && copy->host_root
+		       ? 0
+		       : -ENOMEM;
 }
 
 static int copy_config(struct config **ret_copy, const struct config *config)
