@@ -65,8 +65,8 @@ static int check_who(const void *data, size_t len, struct ring_record *rec)
 	const struct record_who *w = data;
 	const size_t head = offsetof(struct record_who, text);
 
-	if (len < head || len > sizeof(*w) || w->text_len != len - head || w->n_parents > OAITAP_PARENTS_MAX ||
-	    !text_ends(w, 0, w->exe_end))
+	if (len < head || len > sizeof(*w) || w->text_len != len - head ||
+	    w->n_parents > OAITAP_PARENTS_MAX || !text_ends(w, 0, w->exe_end))
 		return -EBADMSG;
 	for (size_t i = 0, start = w->exe_end; i < WHO_HIERARCHIES; start = w->cgroup_end[i++])
 		if (!text_ends(w, start, w->cgroup_end[i]))
