@@ -16,7 +16,7 @@ say       = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 VERSION  := 0.1.0
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Werror
-PKGS     := libbpf jansson libcyaml yaml-0.1 sqlite3 libcrypto libnghttp2 zlib libbrotlidec libzstd
+PKGS     := libbpf jansson libcyaml yaml-0.1 sqlite3 libcrypto libnghttp2 zlib libbrotlidec libzstd libcurl
 CPPFLAGS += -D_GNU_SOURCE -DOAITAP_VERSION='"$(VERSION)"' -Iagent -I. -I$(O)
 CFLAGS   += -std=gnu17 -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ifdef SANITIZE

@@ -37,7 +37,7 @@ for group; do
 		*) bpftool_there || wanted="$wanted bpftool" ;;
 		esac
 		package libc6-dev libmimalloc-dev libbpf-dev libjansson-dev libcyaml-dev libyaml-dev libsqlite3-dev libssl-dev \
-			libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev
+			libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev libcurl4-openssl-dev
 		;;
 	test)
 		package libcmocka-dev

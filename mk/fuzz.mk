@@ -14,7 +14,7 @@ $(FUZZ_O)/%.o: %.c
 
 $(FUZZ_O)/%_fuzz: tests/fuzz/%_fuzz.c $(FUZZ_CODE:%.c=$(FUZZ_O)/%.o)
 	$(call say,FUZZLD,$@)
-	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson -lcrypto -lnghttp2 -lz -lbrotlidec -lzstd -lpthread
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson -lcrypto -lcurl -lnghttp2 -lz -lbrotlidec -lzstd -lpthread
 
 # New inputs go to the build folder, so that the committed corpus stays as it is.
 fuzz: $(FUZZ_BIN)
