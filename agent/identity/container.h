@@ -10,11 +10,11 @@
 #define POD_UID_MAX	 36
 
 struct container_place {
-	char id[CONTAINER_ID_MAX + 1];	 /* "": not in a container */
-	char pod_uid[POD_UID_MAX + 1];	 /* with "-"; of a static pod 32 digits; "": not in a pod */
+	char id[CONTAINER_ID_MAX + 1]; /* "": not in a container */
+	char pod_uid[POD_UID_MAX + 1]; /* with "-"; of a static pod 32 digits; "": not in a pod */
 	const char *runtime; /* static: "containerd", "cri-o", "docker", "podman"; NULL: the path does not say
 			      */
-	bool rootless; /* below a user's own service manager: the names are that user's to choose */
+	bool rootless;	     /* below a user's own service manager: the names are that user's to choose */
 };
 
 /* Of containers within containers the innermost counts, and the pod that is nearest to it. False, and all
