@@ -36,6 +36,7 @@ struct event_context {
 	const char *message_id;			   /* UUIDv7 */
 	const struct event_connection *connection; /* or NULL */
 	const struct identity_process *process;	   /* or NULL */
+	const struct identity_place *place;	   /* the process's, or NULL */
 	const struct identity_caller *caller;	   /* or NULL: kind none */
 	const char *host_name;			   /* or NULL */
 	const char *machine_id;			   /* hashed, or NULL */
