@@ -23,6 +23,7 @@ struct pipeline_options {
 	struct programs *programs;		/* borrowed */
 	const struct probe *probe;		/* borrowed */
 	const struct identity_key *key;		/* borrowed */
+	struct identity_whois *whois;		/* borrowed */
 	struct sink *sinks[PIPELINE_SINKS_MAX]; /* borrowed; each used by its own thread alone until
 						   pipeline_stop(); the store first */
 	size_t n_sinks;

@@ -75,6 +75,7 @@ static void worker_conn_free(struct worker_conn **conn)
 		exchange_free(&e);
 	}
 	pipeline_session_free(&(*conn)->session);
+	identity_place_done(&(*conn)->place);
 	identity_process_done(&(*conn)->process);
 	free((*conn)->tls_library);
 	free(*conn);
@@ -93,7 +94,7 @@ static void conn_open(struct worker *w, struct job *job)
 	char library[PATH_MAX];
 	if (probe_file_name(w->pipeline->options.probe, job->file_id, library, sizeof(library)) == 0)
 		conn->tls_library = strdup(library);
-	(void)identity_process_read("/proc", &conn->process);
+	pipeline_process(w->pipeline, &conn->process, job->who);
 	if (map_put(w->conns, job->conn_id, conn) < 0)
 		worker_conn_free(&conn);
 }
@@ -213,7 +214,7 @@ static int response_event(const struct event_context *ctx, const struct http_mes
 	return r;
 }
 
-void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, const struct worker_conn *conn,
+void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, struct worker_conn *conn,
 		       uint64_t conn_id, const struct record_socket *socket)
 {
 	struct worker_facts *f = ret_facts;
@@ -229,6 +230,11 @@ void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, c
 		pipeline_format_address(socket, socket->remote, socket->remote_port, f->remote);
 	f->ctx.connection = &f->connection;
 	f->ctx.process = &conn->process;
+	/* As long as something is missing each event looks again; a pod's names may come a second later. */
+	if (conn->process.pid) {
+		(void)identity_whois_place(p->options.whois, &conn->process, &conn->place);
+		f->ctx.place = &conn->place;
+	}
 	f->ctx.host_name = p->host_name;
 	f->ctx.machine_id = p->machine_id[0] ? p->machine_id : NULL;
 }
@@ -243,7 +249,7 @@ const char *worker_protocol_name(enum http_protocol protocol)
 	return names[protocol];
 }
 
-static int build(struct worker *w, const struct worker_conn *conn, const struct job *job, struct exchange *e,
+static int build(struct worker *w, struct worker_conn *conn, const struct job *job, struct exchange *e,
 		 struct event **ret_event)
 {
 	struct worker_facts facts;

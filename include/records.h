@@ -20,7 +20,7 @@ enum record_type {
 	RECORD_EXEC,	 /* struct record_process: the connections of the old image are gone */
 	RECORD_EXIT,	 /* struct record_process: the process has no thread left */
 	RECORD_HELLO,	 /* struct record_hello: a TLS ClientHello that names an AI host has left */
-	RECORD_WHO,	 /* struct record_who: comes before RECORD_OPEN or RECORD_HELLO and tells of its process */
+	RECORD_WHO, /* struct record_who: comes before RECORD_OPEN or RECORD_HELLO and tells of its process */
 };
 
 enum record_dir { RECORD_WRITE = 0, RECORD_READ = 1 };
@@ -156,10 +156,10 @@ struct record_who {
 	__u64 id; /* of the connection, or the socket cookie of the ClientHello */
 	__u64 start_boot_ns;
 	__u32 tgid;
-	__u16 exe_end;			    /* in text: where the executable's path ends */
+	__u16 exe_end;			   /* in text: where the executable's path ends */
 	__u16 cgroup_end[WHO_HIERARCHIES]; /* where each cgroup's path ends */
-	__u16 text_len;			    /* the rest: arguments, each with its NUL */
-	__u8 cut;			    /* bits of enum who_cut */
+	__u16 text_len;			   /* the rest: arguments, each with its NUL */
+	__u8 cut;			   /* bits of enum who_cut */
 	__u8 n_parents;
 	struct record_parent parents[OAITAP_PARENTS_MAX]; /* nearest first */
 	char text[OAITAP_WHO_TEXT_MAX + OAITAP_WHO_ARGS_MAX];
