@@ -68,7 +68,16 @@ class Agent:
     written."""
 
     def __init__(
-        self, folder, output="json", store=None, capture=None, wrapper=(), flags=(), keep_raw=False, wait=True
+        self,
+        folder,
+        output="json",
+        store=None,
+        capture=None,
+        wrapper=(),
+        flags=(),
+        keep_raw=False,
+        wait=True,
+        identity=None,
     ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
@@ -82,6 +91,7 @@ class Agent:
         lines = ['hosts: ["*.openai.azure.com", "api.openai.com"]', "capture:"]
         lines += [f"  {name}: {value}" for name, value in capture.items()]
         lines += ["store:", f"  path: {self.store}", "identity:", f"  key_path: {self.key}"]
+        lines += [f"  {name}: {value}" for name, value in (identity or {}).items()]
         lines += ["status:", f"  socket: {self.socket}"]
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8")))
