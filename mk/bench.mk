@@ -1,6 +1,7 @@
 # Measurements, side by side in one run. Nothing fails on a timing. Tables are printed, all numbers are in
 # $(O)/bench.json and $(O)/bench-parsers.json.
 #   make bench [ROUNDS=5]      what the probes cost a program, what the agent costs
+#   make bench-whois           what the attribution of a connection and of an event costs
 #   make bench-parsers         our parsers beside others' (bench/peers, from crates.io)
 
 ROUNDS ?= 5
@@ -38,4 +39,11 @@ $(O)/bench/parsers: $(O)/bench/parsers.o $(O)/agent/openai.a $(O)/agent/http.a $
 bench-parsers: $(O)/bench/parsers
 	$(Q)$< $(O)/bench-parsers.json
 
-.PHONY: bench bench-parsers
+$(O)/bench/whois: $(O)/bench/whois.o $(O)/agent/identity.a $(O)/agent/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(MALLOC)
+
+bench-whois: $(O)/bench/whois
+	$(Q)$<
+
+.PHONY: bench bench-whois bench-parsers
