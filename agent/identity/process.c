@@ -293,7 +293,8 @@ int identity_process_seen(struct identity_process *process, const struct identit
 	process->args = TAKE_PTR(read.args);
 	process->args_cut = seen->args_cut;
 	process->n_parents = MIN(seen->n_parents, (size_t)IDENTITY_PARENTS_MAX);
-	memcpy(process->parents, seen->parents, process->n_parents * sizeof(*seen->parents));
+	if (process->n_parents)
+		memcpy(process->parents, seen->parents, process->n_parents * sizeof(*seen->parents));
 	if (process->cgroup)
 		(void)container_place_read(process->cgroup, &process->in);
 	return 0;
