@@ -100,14 +100,17 @@ static void test_gap(void **state)
 }
 
 /* Whatever bytes are there: an answer, and no byte read beyond the end. */
+/* A record begins where eight divides its address, so this cannot end at a page: ASan looks at its end. */
 static int check_who(const struct record_who *who, size_t size)
 {
 	struct ring_record rec;
-	uint8_t *copy = guard_copy(who, size);
+	uint8_t *copy = malloc(size);
+	assert_non_null(copy);
+	memcpy(copy, who, size);
 	int r = ring_check(copy, size, &rec);
 	if (r == 0)
 		assert_ptr_equal(rec.who, copy);
-	guard_free(copy, size);
+	free(copy);
 	return r;
 }
 
