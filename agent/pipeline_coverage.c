@@ -160,9 +160,13 @@ static struct owner *owner_new(struct pipeline_coverage *c, const struct record_
 		.start_boot_ns = h->start_boot_ns,
 	};
 	memcpy(owner->process.comm, h->comm, sizeof(owner->process.comm));
+	/* First what only a living process tells. */
+	if (who)
+		owner->kind = kind_of_process(c, (pid_t)h->tgid);
 	pipeline_process(c->pipeline, &owner->process, who);
+	if (!who)
+		owner->kind = kind_of_process(c, (pid_t)h->tgid);
 	(void)identity_whois_place(c->pipeline->options.whois, &owner->process, &owner->place);
-	owner->kind = kind_of_process(c, (pid_t)h->tgid);
 	return owner;
 }
 
