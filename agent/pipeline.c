@@ -164,6 +164,7 @@ void pipeline_stop(struct pipeline **pipeline)
 		p->options.enforcer->stop(p->options.enforcer->ctx);
 	for (size_t i = 0; i < p->n_outlets; i++)
 		outlet_done(&p->outlets[i]);
+	whos_clear(p);
 	ring_free(&p->ring);
 	stream_free(&p->stream);
 	pipeline_policy_done(&p->policy);
@@ -254,6 +255,17 @@ static json_t *events_status(const struct pipeline *p)
 			 "failed", number(c->build_failed));
 }
 
+/* Processes of connections, and what the kubelet told. */
+static json_t *identity_status(const struct pipeline *p)
+{
+	const struct pipeline_counters *c = &p->counters;
+	struct identity_whois_stats s = identity_whois_stats(p->options.whois);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "kernel", number(c->seen_by_kernel), "proc",
+			 number(c->looked_up), "unknown", number(c->unknown_processes), "containers",
+			 number(s.containers), "pods", number(s.pods), "kubelet-lists", number(s.lists),
+			 "kubelet-failed", number(s.failed));
+}
+
 static json_t *sinks_status(const struct pipeline *p)
 {
 	json_t *sinks = json_object();
@@ -320,6 +332,8 @@ int pipeline_status(struct pipeline *p, const struct probe *probe, struct buf *o
 	json_t *blocks = root && enforcer && enforcer->status ? enforcer->status(enforcer->ctx) : NULL;
 	if (blocks)
 		json_object_set_new(root, "block", blocks);
+	if (root)
+		json_object_set_new(root, "identity", identity_status(p));
 	if (root && p->coverage)
 		json_object_set_new(root, "coverage", pipeline_coverage_status(p->coverage));
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;

@@ -55,6 +55,7 @@ struct pipeline_options {
 	struct programs *programs;		      /* borrowed */
 	const struct probe *probe;		      /* borrowed */
 	const struct identity_key *key;		      /* borrowed */
+	struct identity_whois *whois;		      /* borrowed */
 	struct identity_verifier *verifier;	      /* borrowed; NULL: tokens are not checked */
 	const struct identity_known_keys *known_keys; /* borrowed; NULL: none */
 	struct policy **policy;			      /* taken by pipeline_start(), also if that fails */

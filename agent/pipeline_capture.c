@@ -48,6 +48,7 @@ void job_free(struct job **job)
 		return;
 	http_message_free(&(*job)->msg);
 	identity_process_done(&(*job)->process);
+	free((*job)->who);
 	free(*job);
 	*job = NULL;
 }
@@ -214,6 +215,7 @@ static int announce(struct capture_conn *c)
 		.start_boot_ns = s->start_boot_ns,
 	};
 	memcpy(job->process.comm, s->comm, sizeof(job->process.comm));
+	job->who = who_take(c->pipeline, s->id);
 	memcpy(job->sni, s->sni, sizeof(job->sni));
 	c->named = s->sni[0];
 	job->role = s->role;
@@ -374,11 +376,16 @@ static void reconcile(struct pipeline *p, uint64_t now_ns)
 void capture_on_record(void *ctx, const struct ring_record *rec)
 {
 	struct pipeline *p = ctx;
+	if (rec->type == RECORD_WHO) {
+		who_keep(p, rec->who);
+		return;
+	}
 	if (rec->type == RECORD_EXIT || rec->type == RECORD_EXEC)
 		process_gone(p, rec->process);
 	else
 		stream_record(p->stream, rec);
-	pipeline_coverage_record(p->coverage, rec);
+	pipeline_coverage_record(p->coverage, rec,
+				 rec->type == RECORD_HELLO ? who_take(p, rec->hello->cookie) : NULL);
 	const struct policy_enforcer *enforcer = p->options.enforcer;
 	if (rec->type == RECORD_HELLO && enforcer && enforcer->hello)
 		enforcer->hello(enforcer->ctx, rec->hello);

@@ -29,6 +29,7 @@
 /* A record's copy. */
 struct coverage_job {
 	enum record_type type;
+	struct record_who *who; /* RECORD_HELLO; owned; or NULL */
 	union {
 		struct record_hello hello;
 		struct record_open open;
@@ -40,6 +41,7 @@ struct coverage_job {
 /* The process behind a ClientHello. */
 struct owner {
 	struct identity_process process;
+	struct identity_place place;
 	enum tls_kind kind;
 	unsigned int waiting; /* ClientHellos that are not judged yet */
 };
@@ -126,6 +128,7 @@ static uint64_t owner_key(const struct record_hello *h)
 
 static void owner_free(struct owner *owner)
 {
+	identity_place_done(&owner->place);
 	identity_process_done(&owner->process);
 	free(owner);
 }
@@ -144,7 +147,8 @@ static void owners_clear(struct pipeline_coverage *c, bool all)
 	}
 }
 
-static struct owner *owner_new(struct pipeline_coverage *c, const struct record_hello *h)
+static struct owner *owner_new(struct pipeline_coverage *c, const struct record_hello *h,
+			       const struct record_who *who)
 {
 	struct owner *owner = calloc(1, sizeof(*owner));
 	if (!owner)
@@ -156,13 +160,19 @@ static struct owner *owner_new(struct pipeline_coverage *c, const struct record_
 		.start_boot_ns = h->start_boot_ns,
 	};
 	memcpy(owner->process.comm, h->comm, sizeof(owner->process.comm));
-	(void)identity_process_read("/proc", &owner->process);
-	owner->kind = kind_of_process(c, (pid_t)h->tgid);
+	/* First what only a living process tells. */
+	if (who)
+		owner->kind = kind_of_process(c, (pid_t)h->tgid);
+	pipeline_process(c->pipeline, &owner->process, who);
+	if (!who)
+		owner->kind = kind_of_process(c, (pid_t)h->tgid);
+	(void)identity_whois_place(c->pipeline->options.whois, &owner->process, &owner->place);
 	return owner;
 }
 
 /* Looked at now, for it may be gone when its ClientHello is judged. */
-static void owner_note(struct pipeline_coverage *c, const struct record_hello *h)
+static void owner_note(struct pipeline_coverage *c, const struct record_hello *h,
+		       const struct record_who *who)
 {
 	struct owner *owner = map_get(c->owners, owner_key(h));
 	if (!h->tgid)
@@ -170,7 +180,7 @@ static void owner_note(struct pipeline_coverage *c, const struct record_hello *h
 	if (!owner) {
 		if (map_len(c->owners) >= OWNERS_MAX)
 			owners_clear(c, false);
-		owner = owner_new(c, h);
+		owner = owner_new(c, h, who);
 		if (!owner || map_put(c->owners, owner_key(h), owner) < 0) {
 			if (owner)
 				owner_free(owner);
@@ -186,7 +196,7 @@ static int build(struct pipeline_coverage *c, const struct record_hello *h, uint
 		 struct event **ret_event)
 {
 	const struct pipeline *p = c->pipeline;
-	const struct owner *owner = map_get(c->owners, owner_key(h));
+	struct owner *owner = map_get(c->owners, owner_key(h));
 	enum tls_kind kind = owner ? owner->kind : TLS_NONE;
 	const struct record_socket socket = {.family = h->family};
 	char message_id[UUID_LEN], local[ADDRESS_MAX], remote[ADDRESS_MAX];
@@ -195,6 +205,8 @@ static int build(struct pipeline_coverage *c, const struct record_hello *h, uint
 	int r = uuid_v7(clock_mono_to_real_ns(h->ts_ns), message_id);
 	if (r < 0)
 		return r;
+	if (owner)
+		(void)identity_whois_place(p->options.whois, &owner->process, &owner->place);
 	(void)programs_flow_find(p->options.programs, h->cookie, &flow);
 	const struct event_connection connection = {
 		.id = h->cookie,
@@ -207,6 +219,7 @@ static int build(struct pipeline_coverage *c, const struct record_hello *h, uint
 		.message_id = message_id,
 		.connection = &connection,
 		.process = owner ? &owner->process : NULL,
+		.place = owner ? &owner->place : NULL,
 		.host_name = p->host_name,
 		.machine_id = p->machine_id[0] ? p->machine_id : NULL,
 	};
@@ -249,12 +262,18 @@ static const struct coverage_ops coverage_ops = {.on_blind = on_blind, .on_judge
 
 /* --- thread -------------------------------------------------------------------------- */
 
+static void job_done(struct coverage_job *job)
+{
+	free(job->who);
+	free(job);
+}
+
 static void handle(struct pipeline_coverage *c, const struct coverage_job *job)
 {
 	switch (job->type) {
 	case RECORD_HELLO:
 		talkers_note(c->talkers, job->hello.tgid, job->hello.start_boot_ns);
-		owner_note(c, &job->hello);
+		owner_note(c, &job->hello, job->who);
 		coverage_hello(c->coverage, &job->hello);
 		break;
 	case RECORD_OPEN:
@@ -302,7 +321,7 @@ static void *coverage_main(void *arg)
 		size_t n = queue_pop(c->jobs, items, ARRAY_SIZE(items), TICK_MS, &closed);
 		for (size_t i = 0; i < n; i++) {
 			handle(c, items[i]);
-			free(items[i]);
+			job_done(items[i]);
 		}
 		uint64_t now_ns = clock_mono_ns();
 		if (now_ns < next_tick_ns)
@@ -371,9 +390,10 @@ static bool is_wanted(struct pipeline_coverage *c, const struct ring_record *rec
 	       rec->type == RECORD_CLOSE;
 }
 
-static void job_fill(struct coverage_job *job, const struct ring_record *rec)
+static void job_fill(struct coverage_job *job, const struct ring_record *rec, struct record_who *who)
 {
 	job->type = rec->type;
+	job->who = who;
 	if (rec->type == RECORD_HELLO)
 		job->hello = *rec->hello;
 	else if (rec->type == RECORD_OPEN)
@@ -384,18 +404,24 @@ static void job_fill(struct coverage_job *job, const struct ring_record *rec)
 		job->conn_id = rec->type == RECORD_DATA ? rec->data->conn_id : rec->close->conn_id;
 }
 
-void pipeline_coverage_record(struct pipeline_coverage *c, const struct ring_record *rec)
+void pipeline_coverage_record(struct pipeline_coverage *c, const struct ring_record *rec,
+			      struct record_who *who)
 {
-	if (!c || !is_wanted(c, rec))
+	if (!c || !is_wanted(c, rec)) {
+		free(who);
 		return;
+	}
 	struct coverage_job *job = malloc(sizeof(*job));
 	if (job)
-		job_fill(job, rec);
+		job_fill(job, rec, who);
+	else
+		free(who);
 	if (!job || queue_push_timed(c->jobs, job, 1, 0) < 0) {
 		atomic_fetch_add_explicit(&c->lost, 1, memory_order_relaxed);
 		if (rec->type == RECORD_DATA)
 			c->heard[map_mix(0, rec->data->conn_id) % HEARD_MAX] = 0;
-		free(job);
+		if (job)
+			job_done(job);
 	}
 }
 

@@ -17,8 +17,9 @@ int pipeline_coverage_start(struct pipeline_coverage **ret_coverage, struct pipe
 void pipeline_coverage_stop(struct pipeline_coverage **coverage);
 
 /* Takes records of other types as well, and leaves them. Never waits: what finds no room is counted. From the
- * capture thread; coverage may be NULL. */
-void pipeline_coverage_record(struct pipeline_coverage *coverage, const struct ring_record *record);
+ * capture thread; coverage may be NULL. who: of a RECORD_HELLO, or NULL; is taken. */
+void pipeline_coverage_record(struct pipeline_coverage *coverage, const struct ring_record *record,
+			      struct record_who *who);
 
 /* Any thread. NULL: out of memory. */
 json_t *pipeline_coverage_status(const struct pipeline_coverage *coverage);

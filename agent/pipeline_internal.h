@@ -42,6 +42,10 @@ void hurry(struct hurry *all, int *nice_value, unsigned int percent);
 #define WORKER_GATHER_US  2000
 #define OUTLET_GATHER_US  5000
 
+/* A record_who comes right before the record of its connection, but others' come between. By id: what is
+ * overwritten has waited in vain, for the other record found no room. */
+#define WHOS_MAX 256U
+
 /* What the capture thread tells a worker. */
 enum job_kind { JOB_OPEN, JOB_NAME, JOB_MESSAGE, JOB_CLOSE };
 
@@ -51,6 +55,7 @@ struct job {
 	struct http_message *msg;	 /* JOB_MESSAGE; owned */
 	struct record_socket socket;	 /* JOB_MESSAGE */
 	struct identity_process process; /* JOB_OPEN; as far as the kernel said; owned */
+	struct record_who *who;		 /* JOB_OPEN; owned; NULL: it found no room */
 	enum record_role role;		 /* JOB_OPEN */
 	uint32_t file_id;		 /* JOB_OPEN */
 	uint64_t cgroup_id;		 /* JOB_OPEN */
@@ -95,6 +100,9 @@ struct pipeline_counters {
 		missing_bytes;			    /* capture: bytes in no message, captured or not */
 	atomic_uint_least64_t messages, incomplete; /* capture */
 	atomic_uint_least64_t requests, responses, build_failed; /* workers */
+	/* workers, coverage: processes of connections: whom the kernel described, who was looked up in /proc,
+	 * and of whom neither told all */
+	atomic_uint_least64_t seen_by_kernel, looked_up, unknown_processes;
 	/* workers: WebSockets, and their messages that are in no event; these are final when a session ends
 	 */
 	atomic_uint_least64_t sessions, session_left_out, session_left_out_bytes;
@@ -122,13 +130,23 @@ struct pipeline {
 	char machine_id[33]; /* hashed; "" if there is none */
 
 	/* Capture thread only. */
-	struct capture_conn *due; /* connections that http_conn_idle() wants to see again */
+	struct record_who *whos[WHOS_MAX]; /* that wait for their connection's record; owned */
+	struct capture_conn *due;	   /* connections that http_conn_idle() wants to see again */
 	uint64_t control_lost, reconcile_until_ns;
 };
 
 void *capture_main(void *pipeline);
 extern const struct stream_ops capture_stream_ops;
 void capture_on_record(void *pipeline, const struct ring_record *rec);
+
+/* pipeline_who.c: takes what the kernel saw of a process, and looks up what else is known. who may be NULL.
+ * Not for the capture thread. */
+void pipeline_process(struct pipeline *pipeline, struct identity_process *process,
+		      const struct record_who *who);
+/* Capture thread: a copy that who_take() finds by the record's id, once. */
+void who_keep(struct pipeline *pipeline, const struct record_who *who);
+struct record_who *who_take(struct pipeline *pipeline, uint64_t id); /* owned; NULL: there is none */
+void whos_clear(struct pipeline *pipeline);
 
 /* Hands an event to every sink; takes it. Any thread. */
 void pipeline_publish(struct pipeline *pipeline, struct event *event);

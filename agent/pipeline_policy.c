@@ -91,7 +91,18 @@ void worker_decide(struct worker *w, struct policy_decision *decision, const str
 {
 	struct pipeline_policy *p = &w->pipeline->policy;
 	const struct identity_process *process = facts->ctx.process;
+	const struct identity_place *place = facts->ctx.place;
+	const struct identity_container *container = place ? place->container : NULL;
+	const struct identity_pod *pod = place ? place->pod : NULL;
 	const struct policy_facts asked = {
+		/* The kubelet's word before the runtime's, as in events. */
+		.k8s_namespace = pod	     ? pod->namespace
+				 : container ? container->pod_namespace
+					     : NULL,
+		.pod = pod	   ? pod->name
+		       : container ? container->pod_name
+				   : NULL,
+		.image = container ? container->image : NULL,
 		.unit = process->unit,
 		.user = process->user,
 		.executable = process->exe,

@@ -27,7 +27,7 @@ struct open_exchange {
 
 struct pipeline_session {
 	struct worker *worker;
-	const struct worker_conn *conn; /* owns this */
+	struct worker_conn *conn; /* owns this */
 	uint64_t conn_id;
 	struct record_socket socket;
 	struct identity_caller caller;
@@ -112,7 +112,7 @@ static void on_response(void *ctx, const struct http_message *msg, const struct 
 }
 
 int pipeline_session_new(struct pipeline_session **ret_session, struct worker *worker,
-			 const struct worker_conn *conn, const struct job *job, struct exchange *handshake)
+			 struct worker_conn *conn, const struct job *job, struct exchange *handshake)
 {
 	static const struct openai_session_ops ops = {.on_request = on_request, .on_response = on_response};
 	struct pipeline_session *s = calloc(1, sizeof(*s));

@@ -80,6 +80,7 @@ static void worker_conn_free(struct worker_conn **conn)
 	}
 	exchange_free(&(*conn)->unanswered);
 	pipeline_session_free(&(*conn)->session);
+	identity_place_done(&(*conn)->place);
 	identity_process_done(&(*conn)->process);
 	free((*conn)->tls_library);
 	free(*conn);
@@ -99,7 +100,7 @@ static void conn_open(struct worker *w, struct job *job)
 	char library[PATH_MAX];
 	if (probe_file_name(w->pipeline->options.probe, job->file_id, library, sizeof(library)) == 0)
 		conn->tls_library = strdup(library);
-	(void)identity_process_read("/proc", &conn->process);
+	pipeline_process(w->pipeline, &conn->process, job->who);
 	if (map_put(w->conns, job->conn_id, conn) < 0)
 		worker_conn_free(&conn);
 }
@@ -219,7 +220,7 @@ static int exchange_new(struct worker *w, const struct http_message *msg, struct
 	return 0;
 }
 
-void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, const struct worker_conn *conn,
+void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, struct worker_conn *conn,
 		       uint64_t conn_id, const struct record_socket *socket)
 {
 	struct worker_facts *f = ret_facts;
@@ -237,6 +238,11 @@ void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *w, c
 		pipeline_format_address(socket, socket->remote, socket->remote_port, f->remote);
 	f->ctx.connection = &f->connection;
 	f->ctx.process = &conn->process;
+	/* As long as something is missing each event looks again; a pod's names may come a second later. */
+	if (conn->process.pid) {
+		(void)identity_whois_place(p->options.whois, &conn->process, &conn->place);
+		f->ctx.place = &conn->place;
+	}
 	f->ctx.host_name = p->host_name;
 	f->ctx.machine_id = p->machine_id[0] ? p->machine_id : NULL;
 }
@@ -266,7 +272,7 @@ static int answer(struct worker *w, struct worker_facts *facts, const struct htt
 }
 
 /* The message becomes events. */
-static int tell(struct worker *w, const struct worker_conn *conn, const struct job *job, struct exchange *e)
+static int tell(struct worker *w, struct worker_conn *conn, const struct job *job, struct exchange *e)
 {
 	struct worker_facts facts;
 

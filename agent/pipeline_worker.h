@@ -25,7 +25,8 @@ struct pipeline_session;
 
 struct worker_conn {
 	struct identity_process process;
-	uint64_t cgroup_id; /* as in record_open */
+	uint64_t cgroup_id;	     /* as in record_open */
+	struct identity_place place; /* the process's */
 	char sni[OAITAP_NAME_MAX];
 	const char *role;
 	char *tls_library;	    /* or NULL */
@@ -45,8 +46,8 @@ struct worker_facts {
 };
 
 /* The caller adds message id, caller and secrets, protocol and stream. */
-void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *worker,
-		       const struct worker_conn *conn, uint64_t conn_id, const struct record_socket *socket);
+void worker_facts_fill(struct worker_facts *ret_facts, const struct worker *worker, struct worker_conn *conn,
+		       uint64_t conn_id, const struct record_socket *socket);
 const char *worker_protocol_name(enum http_protocol protocol);
 
 /* On whose behalf a request says it is made: its body, and the headers of msg (or of none). 0; -ENOMEM. */
@@ -59,7 +60,7 @@ void worker_publish(struct worker *worker, enum http_role role, struct event *ev
 /* pipeline_session.c: the messages of one WebSocket become events. The caller and the secrets of the
  * handshake's exchange move to the session. job: of the response. 0; -ENOMEM. */
 int pipeline_session_new(struct pipeline_session **ret_session, struct worker *worker,
-			 const struct worker_conn *conn, const struct job *job, struct exchange *handshake);
+			 struct worker_conn *conn, const struct job *job, struct exchange *handshake);
 /* session may be NULL: the message counts as left out. 0; negative errno: events are lost. */
 int pipeline_session_message(struct worker *worker, struct pipeline_session *session, const struct job *job);
 /* What is unfinished becomes events. */

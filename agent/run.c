@@ -55,6 +55,7 @@ struct run {
 	struct identity_key *key;
 	struct identity_known_keys *known_keys;
 	struct identity_verifier *verifier;
+	struct identity_whois *whois;
 	struct policy *policy; /* until the pipeline has it */
 	struct programs *programs;
 	struct probe *probe;
@@ -306,6 +307,42 @@ static int start_verifier(struct run *run)
 	return r < 0 ? EXIT_FAILED : -1;
 }
 
+/* "auto": where a DaemonSet's pod finds its node. NULL: there is none. The caller frees it. */
+static char *kubelet_url(const struct config *config)
+{
+	char host[256] = "";
+	char *url = NULL;
+	if (strcmp(config->kubelet, "auto") != 0)
+		return strcmp(config->kubelet, "off") == 0 ? NULL : strdup(config->kubelet);
+	if (!getenv("KUBERNETES_SERVICE_HOST") || access(config->kubelet_token, F_OK) < 0)
+		return NULL;
+	const char *name = getenv("NODE_IP");
+	if (!name || !*name)
+		name = getenv("NODE_NAME");
+	if ((!name || !*name) && gethostname(host, sizeof(host) - 1) == 0)
+		name = host;
+	bool v6 = name && strchr(name, ':');
+	if (!name || asprintf(&url, "https://%s%s%s:10250", v6 ? "[" : "", name, v6 ? "]" : "") < 0)
+		return NULL;
+	return url;
+}
+
+static int open_whois(struct run *run)
+{
+	const struct config *config = run->config;
+	struct identity_options options = identity_options_default;
+	_cleanup_free_ char *url = kubelet_url(config);
+	options.root = strcmp(config->host_root, "/") == 0 ? "" : config->host_root;
+	options.kubelet = url;
+	options.token_path = config->kubelet_token;
+	options.ca_path = config->kubelet_ca;
+	int r = identity_whois_new(&run->whois, &options);
+	if (r == 0)
+		return -1;
+	fprintf(stderr, "oaitap: the agent cannot start: %s\n", strerror(-r));
+	return EXIT_FAILED;
+}
+
 static int open_sinks(struct run *run, const struct run_options *o)
 {
 	char *error = NULL;
@@ -345,6 +382,7 @@ static int attach(struct run *run, const struct run_options *o)
 	const struct programs_options options = {
 		.reads = may_probe(run, o),
 		.roles = run->config->roles,
+		.args = run->config->args,
 		.features = features,
 		.ring_size = run->config->ring_size,
 		.max_call = run->config->max_call,
@@ -469,6 +507,7 @@ static int start(struct run *run, const struct run_options *o)
 		.known_keys = run->known_keys,
 		.policy = &run->policy,
 		.enforcer = pipeline_block_enforcer(run->block),
+		.whois = run->whois,
 		.n_sinks = run->n_sinks,
 	};
 	for (size_t i = 0; i < run->n_sinks; i++)
@@ -507,6 +546,7 @@ static void run_done(struct run *run)
 	programs_free(&run->programs);
 	identity_verifier_free(&run->verifier);
 	identity_known_keys_free(&run->known_keys);
+	identity_whois_free(&run->whois);
 	identity_key_free(&run->key);
 	config_free(&run->config);
 	if (run->signal_fd >= 0)
@@ -533,6 +573,8 @@ static int prepare_and_start(struct run *run, const struct run_options *o)
 		r = load_policy(run);
 	if (r < 0)
 		r = open_sinks(run, o);
+	if (r < 0)
+		r = open_whois(run);
 	if (r < 0)
 		r = attach(run, o);
 	return r < 0 ? start(run, o) : r;

@@ -5,6 +5,7 @@
  * plaintext later is a blind spot. Works for every TLS library; names of other hosts go nowhere. */
 
 #include "common.bpf.h"
+#include "who.bpf.h"
 
 #define IPPROTO_TCP 6
 #define SOCK_STREAM 1
@@ -185,9 +186,20 @@ static __always_inline __u32 name_read(struct __sk_buff *skb, __u32 at, struct s
 
 /* --- records ------------------------------------------------------------------------- */
 
+/* Packets mostly leave in the call that wrote them; else who runs here is somebody else. */
+static __always_inline void hello_who(const struct hello_socket *h)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (h->owner.process_gen && h->owner.process_gen == process_gen(task) &&
+	    h->owner.tgid == BPF_CORE_READ(task, tgid))
+		who_send(h->cookie);
+}
+
 static __always_inline bool hello_send(struct hello_socket *h, const struct packet *p, struct scratch *s,
 				       __u32 len)
 {
+	hello_who(h);
 	struct record_hello *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
 	if (!rec) {
 		count(COUNTER_RING_FULL_CONTROL, 0);

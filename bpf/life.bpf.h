@@ -4,6 +4,7 @@
 /* The life of a connection: server name, role, socket, end. */
 
 #include "common.bpf.h"
+#include "who.bpf.h"
 
 #define SSL_CTRL_SET_TLSEXT_HOSTNAME 55
 
@@ -27,6 +28,7 @@ static __always_inline struct conn *conn_begin(const struct conn_key *key, __u64
 
 static __always_inline void open_named(struct conn *c, __u64 ssl, struct scratch *s, __u32 len)
 {
+	who_send(c->id);
 	struct record_open *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
 	if (!rec) {
 		/* The first data record's program sends it again, without the name. */

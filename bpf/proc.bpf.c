@@ -3,6 +3,7 @@
 /* The life of a process, as far as its connections depend on it. */
 
 #include "common.bpf.h"
+#include "who.bpf.h"
 
 /* False: no room in the ring. */
 static __always_inline bool process_over_send(__u32 tgid, __u64 gen, __u32 type)
@@ -70,5 +71,16 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 	 * tracepoint, so the last one sees 0. */
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		process_over(id >> 32, RECORD_EXIT);
+	return 0;
+}
+
+/* Never attached: the agent runs it (BPF_PROG_TEST_RUN), once, and it reads where its caller's root is. */
+SEC("raw_tp")
+int who_root(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	agent_root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
+	agent_root_mount = (__u64)BPF_CORE_READ(task, fs, root.mnt);
 	return 0;
 }

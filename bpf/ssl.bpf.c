@@ -4,6 +4,7 @@
  * arguments, the return program sends the bytes in pieces. */
 
 #include "enter.bpf.h"
+#include "who.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define RETURN_SP_DELTA 8 /* the return address has been popped */
@@ -34,6 +35,7 @@ ENTRY(ssl_read_early_data, PROBE_SSL_READ_EARLY_DATA)
 /* For connections chosen by their first bytes, and for those whose record found no room before. */
 static __always_inline void open_send(struct conn *c, __u64 ssl)
 {
+	who_send(c->id);
 	struct record_open *rec = bpf_ringbuf_reserve(&ring, sizeof(*rec), 0);
 	if (!rec) {
 		count(COUNTER_RING_FULL_CONTROL, 0);

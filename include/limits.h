@@ -35,3 +35,9 @@
 
 /* Sockets whose ClientHello named an AI host and about which nothing has been decided yet. */
 #define OAITAP_FLOWS_MAX 16384U
+
+/* What is told of a process: text bytes of its paths and arguments, of the arguments alone, and parents. */
+#define OAITAP_WHO_TEXT_MAX 4096U
+#define OAITAP_WHO_ARGS_MAX 1024U
+#define OAITAP_PARENTS_MAX  8U
+#define OAITAP_WHO_MAX	    256U

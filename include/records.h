@@ -20,6 +20,7 @@ enum record_type {
 	RECORD_EXEC,	 /* struct record_process: the connections of the old image are gone */
 	RECORD_EXIT,	 /* struct record_process: the process has no thread left */
 	RECORD_HELLO,	 /* struct record_hello: a TLS ClientHello that names an AI host has left */
+	RECORD_WHO, /* struct record_who: comes before RECORD_OPEN or RECORD_HELLO and tells of its process */
 };
 
 enum record_dir { RECORD_WRITE = 0, RECORD_READ = 1 };
@@ -136,6 +137,36 @@ struct record_hello {
 	char sni[OAITAP_NAME_MAX];
 };
 
+/* The hierarchies whose cgroups are told, as far as the process is not at their root: version 2's, that of
+ * systemd's own (version 1, "name=systemd"), and one of the controllers' (version 1). */
+enum who_hierarchy { WHO_UNIFIED, WHO_SYSTEMD, WHO_OTHER, WHO_HIERARCHIES };
+
+/* What was not read to its end. */
+enum who_cut { WHO_CUT_EXE = 1, WHO_CUT_ARGS = 2, WHO_CUT_CGROUP = 4 /* shifted by enum who_hierarchy */ };
+
+struct record_parent {
+	__u64 start_boot_ns;
+	__u32 tgid;
+	__u32 pad;
+	char comm[16];
+};
+
+/* A process, as the kernel had it when it opened a connection. Paths are given by their components, each with
+ * its NUL, from the last to the first. */
+struct record_who {
+	struct record_header header;
+	__u64 id; /* of the connection, or the socket cookie of the ClientHello */
+	__u64 start_boot_ns;
+	__u32 tgid;
+	__u16 exe_end;			   /* in text: where the executable's path ends */
+	__u16 cgroup_end[WHO_HIERARCHIES]; /* where each cgroup's path ends */
+	__u16 text_len;			   /* the rest: arguments, each with its NUL */
+	__u8 cut;			   /* bits of enum who_cut */
+	__u8 n_parents;
+	struct record_parent parents[OAITAP_PARENTS_MAX]; /* nearest first */
+	char text[OAITAP_WHO_TEXT_MAX + OAITAP_WHO_ARGS_MAX];
+};
+
 /* Map `flows`: by socket cookie, for sockets that a record_hello told of. The agent removes what it is done
  * with; the oldest go when it is full. */
 struct flow {
@@ -231,6 +262,9 @@ _Static_assert(__builtin_offsetof(struct record_data, payload) == 64, "record_da
 _Static_assert(sizeof(struct record_socket) == 64, "record_socket");
 _Static_assert(sizeof(struct record_close) == 48, "record_close");
 _Static_assert(sizeof(struct record_hello) == 384, "record_hello");
+_Static_assert(sizeof(struct record_parent) == 32, "record_parent");
+_Static_assert(sizeof(struct record_who) == 5416, "record_who");
+_Static_assert(__builtin_offsetof(struct record_who, text) == 296, "record_who.text");
 _Static_assert(sizeof(struct flow) == 16, "flow");
 _Static_assert(sizeof(struct record_process) == 32, "record_process");
 _Static_assert(sizeof(struct conn_key) == 16, "conn_key");

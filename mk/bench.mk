@@ -3,6 +3,7 @@
 #   make bench [ROUNDS=5]      what the probes cost a program, what the agent costs
 #   make bench-policy          what the policy stage costs an exchange
 #   make bench-connect         what the action `block` costs a connect()
+#   make bench-whois           what the attribution of a connection and of an event costs
 #   make bench-parsers         our parsers beside others' (bench/peers, from crates.io)
 #   make bench-identity        what the caller's identity costs an exchange
 #   make bench-redact          the redaction rules over several kinds of text
@@ -71,4 +72,11 @@ $(O)/bench/connect: $(O)/bench/connect.o $(O)/agent/enforce.a $(O)/agent/probe.a
 bench-connect: $(O)/bench/connect
 	$(Q)$<
 
-.PHONY: bench bench-parsers bench-identity bench-redact bench-policy bench-connect
+$(O)/bench/whois: $(O)/bench/whois.o $(O)/agent/identity.a $(O)/agent/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(MALLOC)
+
+bench-whois: $(O)/bench/whois
+	$(Q)$<
+
+.PHONY: bench bench-parsers bench-identity bench-whois bench-redact bench-policy bench-connect

@@ -43,6 +43,10 @@ void config_free(struct config **config)
 	config_texts_clear(&(*config)->jwks);
 	config_texts_clear(&(*config)->audiences);
 	config_texts_clear(&(*config)->claimed_headers);
+	free((*config)->kubelet);
+	free((*config)->kubelet_token);
+	free((*config)->kubelet_ca);
+	free((*config)->host_root);
 	free((*config)->socket_path);
 	config_policy_free(&(*config)->policy);
 	free(*config);
@@ -163,7 +167,11 @@ static void print_value(const struct config_key *key, const struct config *confi
 		print_list(((const struct config_texts *)(const void *)field)->items,
 			   ((const struct config_texts *)(const void *)field)->n, out);
 		break;
+	case CONFIG_BOOL:
+		fputs(*(const bool *)(const void *)field ? " true" : " false", out);
+		break;
 	case CONFIG_PATH:
+	case CONFIG_CHECKED:
 		fputc(' ', out);
 		config_print_quoted(out, *(char *const *)(const void *)field);
 		break;
@@ -267,7 +275,10 @@ static bool same_value(const struct config_key *key, const struct config *a, con
 		return *(const uint64_t *)x == *(const uint64_t *)y;
 	case CONFIG_TEXTS:
 		return same_texts(x, y);
+	case CONFIG_BOOL:
+		return *(const bool *)x == *(const bool *)y;
 	case CONFIG_PATH:
+	case CONFIG_CHECKED:
 		break;
 	}
 	return same_text(*(char *const *)x, *(char *const *)y);

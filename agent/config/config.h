@@ -5,6 +5,7 @@
  * (config_keys.c) gives the schema, validation, `config print` and `config help`. Not thread-safe; once
  * loaded it may be read by any thread. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +43,10 @@ struct config {
 	char *jwks_ca;			     /* identity.jwks_ca; or NULL */
 	struct config_texts audiences;	     /* identity.audiences; none: Azure's */
 	struct config_texts claimed_headers; /* identity.claimed_headers: in lower case; may be none */
+	bool args;			     /* identity.args */
+	char *kubelet;			     /* identity.kubelet: "auto", "off", or "https://HOST[:PORT]" */
+	char *kubelet_token, *kubelet_ca;    /* identity.kubelet_token, identity.kubelet_ca */
+	char *host_root;		     /* identity.host_root: "/", or without "/" at its end */
 	char *socket_path;		     /* status.socket; at most 107 bytes */
 	struct config_policy *policy;
 };

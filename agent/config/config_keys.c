@@ -74,6 +74,36 @@ static const char *config_header_tidy(char *text)
 	return NULL;
 }
 
+#define ACCOUNT_PATH "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+/* No user, path or query: the agent's log names the URL. */
+static const char *kubelet_problem(const char *text)
+{
+	static const char scheme[] = "https://";
+	if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)
+		return NULL;
+	if (strncmp(text, scheme, sizeof(scheme) - 1) != 0)
+		return "is neither auto, off, nor an https URL";
+	const char *host = text + sizeof(scheme) - 1;
+	if (!*host ||
+	    host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")])
+		return "is more or less than https://HOST:PORT";
+	return NULL;
+}
+
+static const char *folder_problem(const char *text)
+{
+	size_t len = strlen(text);
+	if (text[0] != '/')
+		return "is not an absolute path";
+	if (len > FILE_PATH_MAX)
+		return "is too long";
+	for (const char *p = text; *p; p++)
+		if (iscntrl((unsigned char)*p))
+			return "holds a control character";
+	return len > 1 && text[len - 1] == '/' ? "ends with \"/\"" : NULL;
+}
+
 #define EXPECT_SIZE "a number of bytes, or one with KiB, MiB or GiB"
 
 const struct config_key config_keys[CONFIG_N_KEYS] = {
@@ -254,6 +284,78 @@ const struct config_key config_keys[CONFIG_N_KEYS] = {
 			"he likes.",
 	},
 	{
+		.section = "identity",
+		.name = "args",
+		.path = "identity.args",
+		.kind = CONFIG_BOOL,
+		.offset = offsetof(struct config, args),
+		.fallback = "false",
+		.expected = "true or false",
+		.help = "Whether events hold the arguments of the program. What looks like a secret is "
+			"masked\n"
+			"(--api-key X, TOKEN=X, sk-..., passwords in URLs, long runs of letters and digits), "
+			"but\n"
+			"no rule knows every secret: hence off.",
+	},
+	{
+		.section = "identity",
+		.name = "kubelet",
+		.path = "identity.kubelet",
+		.kind = CONFIG_CHECKED,
+		.offset = offsetof(struct config, kubelet),
+		.fallback = "auto",
+		.check = kubelet_problem,
+		.expected = "auto, off, or https://HOST:PORT",
+		.help = "The kubelet whose list of pods (/pods) gives the names of this node's pods: asked "
+			"every\n"
+			"30 s, and when a pod is met that is not known, 2 s after the last list at the "
+			"earliest. A\n"
+			"pod that is gone stays known for 10 minutes. \"auto\": in a pod with a service "
+			"account,\n"
+			"port 10250 of $NODE_IP, else of $NODE_NAME, else of the host's name; elsewhere "
+			"none.",
+	},
+	{
+		.section = "identity",
+		.name = "kubelet_token",
+		.path = "identity.kubelet_token",
+		.kind = CONFIG_PATH,
+		.offset = offsetof(struct config, kubelet_token),
+		.fallback = ACCOUNT_PATH "token",
+		.max = FILE_PATH_MAX,
+		.expected = "an absolute path of a file",
+		.help = "The service account's token, which the kubelet is shown. It is read again each "
+			"time.",
+	},
+	{
+		.section = "identity",
+		.name = "kubelet_ca",
+		.path = "identity.kubelet_ca",
+		.kind = CONFIG_PATH,
+		.offset = offsetof(struct config, kubelet_ca),
+		.fallback = ACCOUNT_PATH "ca.crt",
+		.max = FILE_PATH_MAX,
+		.expected = "an absolute path of a file",
+		.help = "Certificates of the authorities that may have signed the kubelet's, in PEM. Its "
+			"name\n"
+			"and signature are always checked.",
+	},
+	{
+		.section = "identity",
+		.name = "host_root",
+		.path = "identity.host_root",
+		.kind = CONFIG_CHECKED,
+		.offset = offsetof(struct config, host_root),
+		.fallback = "/",
+		.check = folder_problem,
+		.expected = "an absolute path of a folder",
+		.help = "Where this host's root is mounted, if the agent runs in a container: the files in "
+			"which\n"
+			"Docker, containerd, CRI-O and podman note the names of containers are looked for "
+			"below\n"
+			"its /var/lib and /run.",
+	},
+	{
 		.section = "status",
 		.name = "socket",
 		.path = "status.socket",
@@ -427,6 +529,30 @@ static int role_add(unsigned int *roles, const char *text, const char **ret_why)
 	return 0;
 }
 
+static int bool_set(bool *ret_value, const char *text, const char **ret_why)
+{
+	bool value = strcmp(text, "true") == 0;
+	if (!value && strcmp(text, "false") != 0) {
+		*ret_why = "is neither true nor false";
+		return -EINVAL;
+	}
+	*ret_value = value;
+	return 0;
+}
+
+static int checked_set(const struct config_key *key, char **ret_value, const char *text, const char **ret_why)
+{
+	*ret_why = key->check(text);
+	if (*ret_why)
+		return -EINVAL;
+	char *copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	free(*ret_value);
+	*ret_value = copy;
+	return 0;
+}
+
 int config_key_set(const struct config_key *key, struct config *config, const char *text,
 		   const char **ret_why)
 {
@@ -437,6 +563,10 @@ int config_key_set(const struct config_key *key, struct config *config, const ch
 	}
 	if (key->kind == CONFIG_ROLES)
 		return role_add((unsigned int *)(void *)field, text, ret_why);
+	if (key->kind == CONFIG_BOOL)
+		return bool_set((bool *)(void *)field, text, ret_why);
+	if (key->kind == CONFIG_CHECKED)
+		return checked_set(key, (char **)(void *)field, text, ret_why);
 	if (key->kind == CONFIG_SIZE)
 		return size_set(key, (uint64_t *)(void *)field, text, ret_why);
 	if (key->kind == CONFIG_TEXTS)

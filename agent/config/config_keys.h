@@ -10,11 +10,13 @@
 #include "config/config.h"
 
 enum config_kind {
-	CONFIG_HOSTS, /* list of host names: struct config hosts, n_hosts */
-	CONFIG_ROLES, /* list of roles: bits of an unsigned int at offset */
-	CONFIG_SIZE,  /* uint64_t at offset */
-	CONFIG_PATH,  /* char * at offset */
-	CONFIG_TEXTS, /* one text or a list of them: struct config_texts at offset */
+	CONFIG_HOSTS,	/* list of host names: struct config hosts, n_hosts */
+	CONFIG_ROLES,	/* list of roles: bits of an unsigned int at offset */
+	CONFIG_SIZE,	/* uint64_t at offset */
+	CONFIG_PATH,	/* char * at offset */
+	CONFIG_TEXTS,	/* one text or a list of them: struct config_texts at offset */
+	CONFIG_CHECKED, /* char * at offset, of a form of its own */
+	CONFIG_BOOL,	/* bool at offset */
 };
 
 struct config_key {
@@ -29,11 +31,12 @@ struct config_key {
 	/* Texts: puts a value into the form in which it is kept. NULL, or what is wrong with it. */
 	const char *(*tidy)(char *text);
 	bool power_of_two;
-	const char *expected; /* ends the error message: "expected ..." */
-	const char *help;     /* wrapped at 80 columns, lines separated by LF */
+	const char *(*check)(const char *text); /* checked: what is wrong with a value, static; or NULL */
+	const char *expected;			/* ends the error message: "expected ..." */
+	const char *help;			/* wrapped at 80 columns, lines separated by LF */
 };
 
-#define CONFIG_N_KEYS 14
+#define CONFIG_N_KEYS 19
 
 extern const struct config_key config_keys[CONFIG_N_KEYS];
 extern const char *const config_default_hosts[];

@@ -289,7 +289,13 @@ static int copy_values(struct config *copy, const struct config *config)
 	copy->store_path = strdup(config->store_path);
 	copy->key_path = strdup(config->key_path);
 	copy->socket_path = strdup(config->socket_path);
-	if (!copy->store_path || !copy->key_path || !copy->socket_path)
+	copy->args = config->args;
+	copy->kubelet = strdup(config->kubelet);
+	copy->kubelet_token = strdup(config->kubelet_token);
+	copy->kubelet_ca = strdup(config->kubelet_ca);
+	copy->host_root = strdup(config->host_root);
+	if (!copy->store_path || !copy->key_path || !copy->socket_path || !copy->kubelet ||
+	    !copy->kubelet_token || !copy->kubelet_ca || !copy->host_root)
 		return -ENOMEM;
 	if ((config->known_keys && !(copy->known_keys = strdup(config->known_keys))) ||
 	    (config->jwks_ca && !(copy->jwks_ca = strdup(config->jwks_ca))))

@@ -27,7 +27,7 @@ void event_free(struct event **event)
 	*event = NULL;
 }
 
-static void put_time(struct json_text *w, const char *key, uint64_t real_ns)
+void event_put_time(struct json_text *w, const char *key, uint64_t real_ns)
 {
 	char text[CLOCK_RFC3339_LEN];
 	clock_format_rfc3339(real_ns, text);
@@ -51,7 +51,7 @@ int event_start(struct event_maker *m, const struct event_context *ctx, uint64_t
 	json_text_string(&m->json, "schema", SCHEMA);
 	json_text_string(&m->json, "event-type", type);
 	json_text_string(&m->json, "event-id", m->event->event_id);
-	put_time(&m->json, "event-time", time_ns);
+	event_put_time(&m->json, "event-time", time_ns);
 	json_text_string(&m->json, "message-id", m->event->message_id);
 	return 0;
 }
@@ -122,7 +122,7 @@ static void put_identity(struct json_text *w, const struct identity_caller *call
 	json_text_string(w, "issuer", c->issuer);
 	json_text_string(w, "audience", c->audience);
 	if (c->expires > 0 && (uint64_t)c->expires <= UINT64_MAX / NSEC_PER_SEC)
-		put_time(w, "expires", (uint64_t)c->expires * NSEC_PER_SEC);
+		event_put_time(w, "expires", (uint64_t)c->expires * NSEC_PER_SEC);
 	json_text_string(w, "verification", c->verification);
 	json_text_string(w, "verification-problem", c->verification_problem);
 	json_text_string(w, "key-fingerprint", c->key_fingerprint);
@@ -130,24 +130,6 @@ static void put_identity(struct json_text *w, const struct identity_caller *call
 	json_text_value(w, "key-labels", c->key_labels);
 	json_text_string(w, "problem", c->problem);
 	json_text_value(w, "claimed", claimed);
-	json_text_close(w, '}');
-}
-
-static void put_process(struct json_text *w, const struct identity_process *p)
-{
-	if (!p)
-		return;
-	json_text_open(w, "process", '{');
-	json_text_uint(w, "pid", p->pid);
-	if (p->start_real_ns)
-		put_time(w, "start-time", p->start_real_ns);
-	json_text_uint(w, "parent-pid", p->parent_pid);
-	json_text_stringn(w, "comm", p->comm, strnlen(p->comm, sizeof(p->comm)));
-	json_text_string(w, "exe", p->exe);
-	json_text_uint(w, "uid", p->uid);
-	json_text_string(w, "user", p->user);
-	json_text_string(w, "unit", p->unit);
-	json_text_string(w, "cgroup", p->cgroup);
 	json_text_close(w, '}');
 }
 
@@ -174,13 +156,7 @@ static void put_connection(struct json_text *w, const struct event_connection *c
 void event_put_who(struct json_text *w, const struct event_context *ctx)
 {
 	put_identity(w, ctx->caller, ctx->claimed);
-	put_process(w, ctx->process);
-	if (ctx->host_name || ctx->machine_id) {
-		json_text_open(w, "host", '{');
-		json_text_string(w, "name", ctx->host_name);
-		json_text_string(w, "machine-id", ctx->machine_id);
-		json_text_close(w, '}');
-	}
+	event_put_place(w, ctx);
 	put_connection(w, ctx->connection);
 }
 

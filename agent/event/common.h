@@ -25,8 +25,14 @@ void event_abandon(struct event_maker *m);
 void event_put_operation(struct json_text *w, const struct event_context *ctx,
 			 const struct openai_request *req);
 
-/* identity, process, host, connection. */
+/* identity, what event_put_place() gives, connection. */
 void event_put_who(struct json_text *w, const struct event_context *ctx);
+
+/* process, container, k8s, host, app. */
+void event_put_place(struct json_text *w, const struct event_context *ctx);
+
+/* real_ns: nanoseconds since 1970. */
+void event_put_time(struct json_text *w, const char *key, uint64_t real_ns);
 
 /* An absolute path: no query, fragment, scheme, user or host, whatever the request target was. */
 void event_put_path(struct json_text *w, const char *path);

@@ -37,6 +37,7 @@ struct event_context {
 	const char *message_id;			   /* UUIDv7 */
 	const struct event_connection *connection; /* or NULL */
 	const struct identity_process *process;	   /* or NULL */
+	const struct identity_place *place;	   /* the process's, or NULL */
 	const struct identity_caller *caller;	   /* or NULL: kind none */
 	const json_t *claimed;			   /* on whose behalf, as the request claims; or NULL */
 	const char *host_name;			   /* or NULL */

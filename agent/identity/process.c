@@ -5,17 +5,18 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "identity/users.h"
 
-#define STAT_MAX	 4096
-#define CGROUP_MAX	 (64 * 1024)
-#define PASSWD_BUF_FIRST 1024
-#define PASSWD_BUF_MAX	 (1024 * 1024)
+#define STAT_MAX   4096
+#define CGROUP_MAX (64 * 1024)
+
+/* In the order in which they count. */
+enum cgroup_kind { CGROUP_UNIFIED, CGROUP_SYSTEMD, CGROUP_OTHER };
 
 void identity_process_done(struct identity_process *process)
 {
@@ -23,6 +24,7 @@ void identity_process_done(struct identity_process *process)
 	free(process->user);
 	free(process->cgroup);
 	free(process->unit);
+	json_decref(process->args);
 	*process = (struct identity_process){0};
 }
 
@@ -50,16 +52,18 @@ static ssize_t read_at(int dir_fd, const char *name, char *ret_text, size_t size
 struct stat_line {
 	uint32_t parent_pid;
 	uint64_t start_ticks;
+	char comm[16];
 };
 
 /* proc_pid_stat(5). The second field is the name in parentheses, and a name may hold both those and spaces:
  * what counts is the last one that closes. */
 static int parse_stat(const char *text, struct stat_line *ret_line)
 {
-	struct stat_line line;
-	const char *end = strrchr(text, ')');
-	if (!end)
+	struct stat_line line = {0};
+	const char *start = strchr(text, '('), *end = strrchr(text, ')');
+	if (!start || !end || end < start)
 		return -EBADMSG;
+	memcpy(line.comm, start + 1, MIN((size_t)(end - start - 1), sizeof(line.comm) - 1));
 	int n = sscanf(end + 1,
 		       " %*c %" SCNu32
 		       " %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
@@ -123,18 +127,26 @@ static int read_exe(int dir_fd, char **ret_exe)
 	return *ret_exe ? 0 : -ENOMEM;
 }
 
-/* How well a line of /proc/PID/cgroup places the process; 0: not at all. On a hybrid host the unified
- * hierarchy may exist and hold everything at its root. */
-static int cgroup_rank(const char *id, const char *controllers, const char *path)
+/* How well a cgroup places a process; 0: not at all. What names a container says most: on a hybrid host some
+ * container engines make cgroups in one hierarchy only. Otherwise the unified hierarchy, systemd's, another.
+ */
+static int cgroup_rank(enum cgroup_kind kind, const char *path)
 {
-	bool root = strcmp(path, "/") == 0;
+	struct container_place place;
 	if (path[0] != '/')
 		return 0;
+	if (container_place_read(path, &place))
+		return 6 + (2 - (int)kind);
+	if (strcmp(path, "/") == 0)
+		return kind == CGROUP_OTHER ? 1 : 2;
+	return 3 + (2 - (int)kind);
+}
+
+static enum cgroup_kind cgroup_kind_of(const char *id, const char *controllers)
+{
 	if (strcmp(id, "0") == 0 && !*controllers)
-		return root ? 2 : 5;
-	if (strcmp(controllers, "name=systemd") == 0)
-		return root ? 2 : 4;
-	return root ? 1 : 3;
+		return CGROUP_UNIFIED;
+	return strcmp(controllers, "name=systemd") == 0 ? CGROUP_SYSTEMD : CGROUP_OTHER;
 }
 
 /* The best path of lines "ID:CONTROLLERS:PATH" (cgroups(7)), or NULL; points into text, which is cut into
@@ -151,7 +163,7 @@ static char *best_cgroup(char *text)
 			continue;
 		*controllers++ = 0;
 		*path++ = 0;
-		int rank = cgroup_rank(line, controllers, path);
+		int rank = cgroup_rank(cgroup_kind_of(line, controllers), path);
 		if (rank > best_rank) {
 			best = path;
 			best_rank = rank;
@@ -210,46 +222,149 @@ static int read_cgroup(int dir_fd, char **ret_cgroup, char **ret_unit)
 	return *ret_cgroup ? copy_unit(path, ret_unit) : -ENOMEM;
 }
 
-static int read_user(uint32_t uid, char **ret_user)
+/* --- what the kernel saw ------------------------------------------------------------- */
+
+/* The components from the first to the last. A path that was cut is none. */
+static int join_path(const struct identity_seen_path *seen, char **ret_path)
 {
-	for (size_t size = PASSWD_BUF_FIRST; size <= PASSWD_BUF_MAX; size *= 2) {
-		_cleanup_free_ char *buf = malloc(size);
-		if (!buf)
-			return -ENOMEM;
-		struct passwd entry, *found = NULL;
-		int r = getpwuid_r(uid, &entry, buf, size, &found);
-		if (r == ERANGE)
-			continue;
-		if (r != 0 || !found)
-			return 0;
-		*ret_user = strdup(found->pw_name);
-		return *ret_user ? 0 : -ENOMEM;
+	if (seen->cut)
+		return 0;
+	char *path = malloc(seen->len + 2), *at;
+	if (!path)
+		return -ENOMEM;
+	at = path + seen->len + 1;
+	*at = 0;
+	for (size_t i = 0; i < seen->len;) {
+		size_t n = strnlen(seen->text + i, seen->len - i);
+		at -= n + 1;
+		at[0] = '/';
+		memcpy(at + 1, seen->text + i, n);
+		i += n + 1;
 	}
+	if (!*at)
+		*--at = '/';
+	memmove(path, at, strlen(at) + 1);
+	*ret_path = path;
 	return 0;
+}
+
+static int join_cgroup(struct identity_process *p, const struct identity_seen *seen)
+{
+	int best_rank = 0;
+	for (int kind = CGROUP_UNIFIED; kind < IDENTITY_HIERARCHIES; kind++) {
+		_cleanup_free_ char *path = NULL;
+		/* Only version 2's root is told by an empty path. */
+		if (kind != CGROUP_UNIFIED && seen->cgroups[kind].len == 0)
+			continue;
+		int r = join_path(&seen->cgroups[kind], &path);
+		if (r < 0)
+			return r;
+		int rank = path ? cgroup_rank((enum cgroup_kind)kind, path) : 0;
+		if (rank <= best_rank)
+			continue;
+		best_rank = rank;
+		free(p->cgroup);
+		p->cgroup = TAKE_PTR(path);
+	}
+	return p->cgroup ? copy_unit(p->cgroup, &p->unit) : 0;
+}
+
+static int join_exe(struct identity_process *p, const struct identity_seen *seen)
+{
+	/* No program has the root as its executable: nothing was read. */
+	return seen->exe.len ? join_path(&seen->exe, &p->exe) : 0;
+}
+
+int identity_process_seen(struct identity_process *process, const struct identity_seen *seen)
+{
+	_cleanup_(identity_process_done) struct identity_process read = {0};
+	int r = join_exe(&read, seen);
+	if (r == 0)
+		r = join_cgroup(&read, seen);
+	if (r == 0 && seen->args) {
+		read.args = identity_args_masked(seen->args, seen->args_len);
+		r = read.args ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		return r;
+	process->exe = TAKE_PTR(read.exe);
+	process->cgroup = TAKE_PTR(read.cgroup);
+	process->unit = TAKE_PTR(read.unit);
+	process->args = TAKE_PTR(read.args);
+	process->args_cut = seen->args_cut;
+	process->n_parents = MIN(seen->n_parents, (size_t)IDENTITY_PARENTS_MAX);
+	if (process->n_parents)
+		memcpy(process->parents, seen->parents, process->n_parents * sizeof(*seen->parents));
+	if (process->cgroup)
+		(void)container_place_read(process->cgroup, &process->in);
+	return 0;
+}
+
+/* --- what /proc says ----------------------------------------------------------------- */
+
+/* The chain above a living process; what has ended meanwhile ends the chain. */
+static void read_parents(const char *proc_root, uint32_t pid, struct identity_process *p)
+{
+	long hz = sysconf(_SC_CLK_TCK);
+	while (pid && p->n_parents < IDENTITY_PARENTS_MAX) {
+		const struct identity_process parent = {.pid = pid};
+		_cleanup_close_ int fd = -1;
+		struct stat_line line = {0};
+		if (open_process(proc_root, &parent, &fd, &line) < 0)
+			return;
+		struct identity_parent *to = &p->parents[p->n_parents++];
+		to->pid = pid;
+		to->start_boot_ns = line.start_ticks * (NSEC_PER_SEC / (uint64_t)(hz > 0 ? hz : 100));
+		memcpy(to->comm, line.comm, sizeof(to->comm));
+		pid = line.parent_pid;
+	}
+}
+
+/* Only if something is missing. */
+static int read_living(const char *proc_root, const struct identity_process *given,
+		       struct identity_process *ret_read)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat_line line = {0};
+
+	if (given->exe && given->cgroup && given->parent_pid && given->n_parents)
+		return 0;
+	if (open_process(proc_root, given, &fd, &line) < 0)
+		return 0;
+	int r = given->exe ? 0 : read_exe(fd, &ret_read->exe);
+	if (r == 0 && !given->cgroup)
+		r = read_cgroup(fd, &ret_read->cgroup, &ret_read->unit);
+	ret_read->parent_pid = line.parent_pid;
+	if (r == 0 && !given->n_parents)
+		read_parents(proc_root, line.parent_pid, ret_read);
+	return r;
 }
 
 int identity_process_read(const char *proc_root, struct identity_process *process)
 {
 	_cleanup_(identity_process_done) struct identity_process read = {0};
-	_cleanup_close_ int fd = -1;
-	struct stat_line line = {0};
 
-	int r = open_process(proc_root, process, &fd, &line);
-	if (r == 0)
-		r = read_exe(fd, &read.exe);
-	if (r == 0)
-		r = read_cgroup(fd, &read.cgroup, &read.unit);
-	if (r != -ENOMEM)
-		r = read_user(process->uid, &read.user);
+	int r = read_living(proc_root, process, &read);
+	if (r == 0 && !process->user)
+		r = identity_user_read(process->uid, &read.user);
 	if (r < 0)
 		return r;
 
-	process->exe = TAKE_PTR(read.exe);
-	process->cgroup = TAKE_PTR(read.cgroup);
-	process->unit = TAKE_PTR(read.unit);
-	process->user = TAKE_PTR(read.user);
+	if (read.exe)
+		process->exe = TAKE_PTR(read.exe);
+	if (read.user)
+		process->user = TAKE_PTR(read.user);
+	if (read.cgroup) {
+		process->cgroup = TAKE_PTR(read.cgroup);
+		process->unit = TAKE_PTR(read.unit);
+		(void)container_place_read(process->cgroup, &process->in);
+	}
 	if (process->parent_pid == 0)
-		process->parent_pid = line.parent_pid;
+		process->parent_pid = read.parent_pid;
+	if (process->n_parents == 0) {
+		process->n_parents = read.n_parents;
+		memcpy(process->parents, read.parents, sizeof(read.parents));
+	}
 	if (process->start_boot_ns && process->start_real_ns == 0)
 		process->start_real_ns = clock_boot_to_real_ns(process->start_boot_ns);
 	return 0;

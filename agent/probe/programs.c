@@ -107,6 +107,16 @@ static int chain_fill(struct oaitap_bpf *skel)
 	return 0;
 }
 
+/* Paths end where this process's root is. Without it they end at the root of the file's mount tree, which
+ * mostly is the same. */
+static void root_note(struct oaitap_bpf *skel)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.who_root), &run);
+	if (r < 0)
+		log_debug("where the root is could not be told to the kernel: %s", strerror(-r));
+}
+
 /* exec and exit. Attached one by one: the skeleton's attach would want a file for the probes. */
 static int tracepoints_attach(struct oaitap_bpf *skel)
 {
@@ -172,6 +182,7 @@ static int open_and_load(struct programs *p, const struct programs_options *opti
 	p->skel->rodata->max_call_bytes = options->max_call;
 	p->skel->rodata->ring_data_max = options->ring_size - options->ring_size / RING_CONTROL_SHARE;
 	p->skel->rodata->roles = options->roles;
+	p->skel->rodata->want_args = options->args;
 	bpf_map__set_max_entries(p->skel->maps.ring, (uint32_t)options->ring_size);
 	choose_probes(p, options->features);
 	choose_details(p, options->features, hello);
@@ -272,6 +283,7 @@ static int load(struct programs *p, const struct programs_options *options, char
 	r = hosts_fill(p, options, ret_error);
 	if (r < 0)
 		return r;
+	root_note(p->skel);
 	r = tracepoints_attach(p->skel);
 	if (r < 0)
 		return fail(ret_error, r, "exec and exit cannot be watched: %s", strerror(-r));

@@ -20,6 +20,7 @@ struct programs_options {
 	size_t n_hosts;
 	bool reads;			 /* false: no program is probed, ClientHellos are looked at only */
 	unsigned int roles;		 /* bits by enum record_role (capture.roles) */
+	bool args;			 /* tell programs' arguments, too (identity.args) */
 	const struct features *features; /* borrowed for the call */
 };
 

@@ -17,5 +17,6 @@ struct ring_record {
 		const struct record_close *close;
 		const struct record_hello *hello;     /* sni and comm as above, sni not empty */
 		const struct record_process *process; /* RECORD_EXEC, RECORD_EXIT */
+		const struct record_who *who; /* ends in order and within text_len; names NUL-terminated */
 	};
 };

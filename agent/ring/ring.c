@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,30 @@ static int check_hello(const void *data, size_t len, struct ring_record *rec)
 	return 0;
 }
 
+/* Each list of components ends with a NUL. */
+static bool text_ends(const struct record_who *w, size_t start, size_t end)
+{
+	return start <= end && end <= w->text_len && (start == end || w->text[end - 1] == 0);
+}
+
+static int check_who(const void *data, size_t len, struct ring_record *rec)
+{
+	const struct record_who *w = data;
+	const size_t head = offsetof(struct record_who, text);
+
+	if (len < head || len > sizeof(*w) || w->text_len != len - head ||
+	    w->n_parents > OAITAP_PARENTS_MAX || !text_ends(w, 0, w->exe_end))
+		return -EBADMSG;
+	for (size_t i = 0, start = w->exe_end; i < WHO_HIERARCHIES; start = w->cgroup_end[i++])
+		if (!text_ends(w, start, w->cgroup_end[i]))
+			return -EBADMSG;
+	for (size_t i = 0; i < w->n_parents; i++)
+		if (!memchr(w->parents[i].comm, 0, sizeof(w->parents[i].comm)))
+			return -EBADMSG;
+	rec->who = w;
+	return 0;
+}
+
 static int check_size(size_t len, size_t want)
 {
 	return len == want ? 0 : -EBADMSG;
@@ -83,6 +108,9 @@ int ring_check(const void *data, size_t size, struct ring_record *ret_rec)
 		break;
 	case RECORD_HELLO:
 		r = check_hello(data, h->len, &rec);
+		break;
+	case RECORD_WHO:
+		r = check_who(data, h->len, &rec);
 		break;
 	case RECORD_EXEC:
 	case RECORD_EXIT:

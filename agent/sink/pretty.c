@@ -146,6 +146,27 @@ static void put_process(struct block *b, const json_t *process)
 	put_value(b, "", user, 24);
 }
 
+/* "shop/chat-0" of a pod, "in webapp" of a container, else the service or whatever its reports are under, if
+ * that says more than the process's name. */
+static void put_place(struct block *b, const json_t *event)
+{
+	const json_t *k8s = pretty_get(event, "k8s", JSON_OBJECT), *pod = text_of(k8s, "pod");
+	const json_t *container = pretty_get(event, "container", JSON_OBJECT);
+	const json_t *comm = text_of(pretty_get(event, "process", JSON_OBJECT), "comm");
+	const json_t *app = text_of(event, "app");
+
+	if (pod) {
+		put(b, " ");
+		put_value(b, "", text_of(k8s, "namespace"), 32);
+		put_value(b, "/", pod, 48);
+	} else if (container) {
+		const json_t *name = text_of(container, "name"), *id = text_of(container, "id");
+		put_value(b, " in ", name ? name : id, name ? 48 : 12);
+	} else if (app && (!comm || strcmp(json_string_value(app), json_string_value(comm)) != 0)) {
+		put_value(b, " ", app, 48);
+	}
+}
+
 /* The time and 12 random bits of the message id: enough for `oaitap show`. */
 #define SHORT_ID 18
 
@@ -164,6 +185,7 @@ static void put_head(struct block *b, const json_t *event, const char *arrow, co
 		put(b, " ");
 	}
 	put_process(b, pretty_get(event, "process", JSON_OBJECT));
+	put_place(b, event);
 	/* Of what could not be read nobody knows the credentials. */
 	if (!is_type(event, "Blind")) {
 		put(b, "  ");

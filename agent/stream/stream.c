@@ -247,6 +247,7 @@ void stream_record(struct stream *s, const struct ring_record *rec)
 		on_close(s, rec->close);
 		break;
 	case RECORD_HELLO:
+	case RECORD_WHO:
 		break; /* not of a connection that is known here */
 	case RECORD_EXEC:
 	case RECORD_EXIT:

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct seen {
 	uint8_t role;
 	uint32_t file_id;
 	struct record_socket socket;
+	bool who_first;
 	unsigned int opens, closes, data_records, calls[2], last_loss;
 };
 
@@ -51,6 +53,8 @@ struct world {
 	pid_t child; /* other programs of the host may use OpenSSL as well */
 	unsigned int execs, exits, records, hellos;
 	struct record_hello hello; /* the last one */
+	unsigned int whos;
+	struct record_who who; /* the last one */
 	bool tolerate_jumps;
 	struct counter_value counters[COUNTER_MAX];
 	int status; /* of the child */
@@ -97,6 +101,13 @@ static void on_data(struct world *w, const struct record_data *d, bool gap)
 	s->next[d->dir] = d->offset + d->payload_len;
 }
 
+static void on_who(struct world *w, const struct record_who *who)
+{
+	w->whos++;
+	memset(&w->who, 0, sizeof(w->who));
+	memcpy(&w->who, who, who->header.len);
+}
+
 static bool is_known(const struct world *w, uint64_t id)
 {
 	for (size_t i = 0; i < w->n_conns; i++)
@@ -122,6 +133,8 @@ static bool is_of_child(const struct world *w, const struct ring_record *rec)
 		return is_known(w, rec->socket->conn_id);
 	case RECORD_HELLO:
 		return rec->hello->tgid == (uint32_t)w->child;
+	case RECORD_WHO:
+		return rec->who->tgid == (uint32_t)w->child;
 	}
 	return false;
 }
@@ -138,6 +151,7 @@ static void on_record(void *ctx, const struct ring_record *rec)
 	case RECORD_OPEN:
 		s = seen_of(w, rec->open->conn_id);
 		s->opens++;
+		s->who_first = w->whos && w->who.id == rec->open->conn_id;
 		s->tgid = rec->open->tgid;
 		s->role = rec->open->role;
 		s->file_id = rec->open->file_id;
@@ -166,6 +180,9 @@ static void on_record(void *ctx, const struct ring_record *rec)
 	case RECORD_HELLO:
 		w->hellos++;
 		w->hello = *rec->hello;
+		break;
+	case RECORD_WHO:
+		on_who(w, rec->who);
 		break;
 	}
 }
@@ -225,6 +242,7 @@ static void world_run(struct world *w, const struct setup *setup, const char *co
 		.max_call = setup->max_call ? setup->max_call : OAITAP_CALL_MAX,
 		.hosts = hosts,
 		.n_hosts = 2,
+		.args = true,
 		.roles = setup->roles ? setup->roles : 1U << RECORD_CLIENT,
 		.features = &features,
 	};
@@ -692,6 +710,74 @@ static bool swept_all(struct programs *programs)
 }
 
 /* Processes that end without freeing leave nothing in the tables for long. */
+/* The components of text[start, end), from the last to the first, as a path. */
+static void path_of(const struct record_who *who, size_t start, size_t end, char ret_path[static 8192])
+{
+	char *at = ret_path + 8191;
+	*at = 0;
+	while (start < end) {
+		size_t len = strlen(who->text + start);
+		at -= len + 1;
+		at[0] = '/';
+		memcpy(at + 1, who->text + start, len);
+		start += len + 1;
+	}
+	memmove(ret_path, at, strlen(at) + 1);
+}
+
+/* Whether a line of our own /proc/self/cgroup ends so: the child is where we are. */
+static bool is_our_cgroup(const char *path)
+{
+	char line[8192];
+	bool found = false;
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	assert_non_null(f);
+	while (!found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		const char *colon = strchr(strchr(line, ':') + 1, ':');
+		found = strcmp(colon + 1, *path ? path : "/") == 0;
+	}
+	fclose(f);
+	return found;
+}
+
+static void check_who(const struct record_who *who)
+{
+	char path[8192], real[PATH_MAX];
+	assert_non_null(realpath(program, real));
+	path_of(who, 0, who->exe_end, path);
+	assert_string_equal(path, real);
+	for (size_t i = 0, start = who->exe_end; i < WHO_HIERARCHIES; start = who->cgroup_end[i++]) {
+		path_of(who, start, who->cgroup_end[i], path);
+		assert_true((i == WHO_UNIFIED) || *path == 0 || is_our_cgroup(path));
+		if (i == WHO_UNIFIED)
+			assert_true(is_our_cgroup(path));
+	}
+	assert_int_equal(who->cut, 0);
+	assert_true(who->n_parents >= 1);
+	assert_int_equal(who->parents[0].tgid, getpid());
+	assert_string_equal(who->parents[0].comm, "records_test");
+	if (who->n_parents > 1)
+		assert_int_equal(who->parents[1].tgid, getppid());
+	const char *args = who->text + who->cgroup_end[WHO_OTHER];
+	assert_string_equal(args, program);
+	assert_string_equal(args + strlen(args) + 1, "sni=api.openai.com");
+}
+
+/* Before each connection, however it was found. */
+static void test_who_is_told(void **state)
+{
+	struct world w;
+	(void)state;
+	RUN(&w, &plain, "sni=api.openai.com", "write=10", "free", "new", "sni=api.openai.com", "write=10");
+	assert_int_equal(w.whos, w.n_conns);
+	for (size_t i = 0; i < w.n_conns; i++)
+		assert_true(w.conns[i].who_first);
+	check_who(&w.who);
+	assert_no_loss(&w);
+	world_done(&w);
+}
+
 static void test_tables_are_cleared(void **state)
 {
 	struct world w;
@@ -746,6 +832,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_free_and_reuse),
 		cmocka_unit_test(test_exit_and_exec_are_told),
+		cmocka_unit_test(test_who_is_told),
 		cmocka_unit_test(test_tables_are_cleared),
 		cmocka_unit_test(test_full_ring_counts_every_byte),
 	};

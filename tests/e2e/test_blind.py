@@ -254,7 +254,7 @@ def test_without_probes(sandbox, endpoint, texts, agent_ready):
         assert (event["event-type"], event["backend"]) == ("Blind", OPENAI)
         assert event["process"]["pid"] == result["pid"]
         assert event["library"] == "OpenSSL" and "no program is probed" in event["reason"]
-        assert agent.status()["ring"]["records"] == 1
+        assert agent.status()["ring"]["records"] == 2  # who, and the ClientHello
         assert agent.stop() == 0
 
 

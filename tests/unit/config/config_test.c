@@ -139,7 +139,7 @@ static const char whole[] =
 	"capture: {roles: [server, client], max_body: 1KiB, max_call: 65536, max_message: 1024GiB}\n"
 	"store:\n"
 	"  path: /data/\xc3\xa9 \"x\\y\".db\n"
-	"identity: {key_path: '/data/key'}\n"
+	"identity: {key_path: '/data/key', args: true, kubelet: 'https://10.0.0.4:10250', host_root: /host}\n"
 	"status:\n"
 	"  socket: /run/s\n";
 
@@ -162,6 +162,9 @@ static void test_whole_file(void **state)
 	assert_int_equal(config->ring_size, 16 << 20);
 	assert_string_equal(config->store_path, "/data/\xc3\xa9 \"x\\y\".db");
 	assert_string_equal(config->key_path, "/data/key");
+	assert_true(config->args);
+	assert_string_equal(config->kubelet, "https://10.0.0.4:10250");
+	assert_string_equal(config->host_root, "/host");
 	assert_string_equal(config->socket_path, "/run/s");
 
 	/* What is printed loads, and prints the same. */
@@ -266,6 +269,15 @@ static const struct bad {
 	{"store: {path: \"/a\\nb\"}\n", ":1: store.path: ", "control character"},
 	{"store: {path: \"/a\\0b\"}\n", ":1: store.path: ", "NUL"},
 	{"identity: {key_path: x}\n", ":1: identity.key_path: ", "absolute"},
+	{"identity: {args: maybe}\n", ":1: identity.args: ", "true nor false"},
+	{"identity: {args: [true]}\n", ":1: identity.args: ", "is a list"},
+	{"identity: {kubelet: 'http://n:1'}\n", ":1: identity.kubelet: ", "https"},
+	{"identity: {kubelet: 'https://u@n:1'}\n", ":1: identity.kubelet: ", "HOST:PORT"},
+	{"identity: {kubelet: 'https://n/x'}\n", ":1: identity.kubelet: ", "HOST:PORT"},
+	{"identity: {kubelet: 'https://'}\n", ":1: identity.kubelet: ", "HOST:PORT"},
+	{"identity: {kubelet_token: t}\n", ":1: identity.kubelet_token: ", "absolute"},
+	{"identity: {host_root: x}\n", ":1: identity.host_root: ", "absolute"},
+	{"identity: {host_root: /x/}\n", ":1: identity.host_root: ", "ends with"},
 	{"status: {socket: "
 	 "/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
 	 "89012345678901234567}\n",
@@ -559,6 +571,11 @@ static void test_help(void **state)
 					   "capture.ring_size",
 					   "store.path",
 					   "identity.key_path",
+					   "identity.args",
+					   "identity.kubelet",
+					   "identity.kubelet_token",
+					   "identity.kubelet_ca",
+					   "identity.host_root",
 					   "status.socket"};
 	_cleanup_free_ char *all = help_text(NULL, 0), *section = help_text("capture", 0);
 	_cleanup_free_ char *none = help_text("captur", -ENOENT);

@@ -60,6 +60,110 @@ static void test_whole(void **state)
 	json_decref(json);
 }
 
+/* --- whose process it was ------------------------------------------------------------ */
+
+#define ID "3726184226f5d3147c25fdeab5b60097e378e8a720503a5e19ecfdf29f86aaaa"
+
+static struct identity_label labels[] = {{"team", "search"}, {"tier", ""}};
+static struct identity_container container = {
+	.id = ID,
+	.name = "main",
+	.image = "shop/web:1",
+	.runtime = "containerd",
+	.labels = {labels, 2, 3},
+	.pod_namespace = "told",
+	.pod_name = "told-0",
+};
+static struct identity_pod pod = {
+	.uid = "u",
+	.namespace = "shop",
+	.name = "chat-0",
+	.node = "node-1",
+	.service_account = "sa",
+	.workload_kind = "Deployment",
+	.workload = "chat",
+	.labels = {labels, 1, 0},
+};
+
+static void check_listed(json_t *json)
+{
+	check_text(json, "container/id", ID);
+	check_text(json, "container/name", "main");
+	check_text(json, "container/image", "shop/web:1");
+	check_text(json, "container/runtime", "containerd");
+	check_text(json, "container/labels/team", "search");
+	check_text(json, "container/labels/tier", "");
+	check_int(json, "container/labels-left-out", 3);
+	check_absent(json, "container/problem");
+	check_text(json, "k8s/namespace", "shop");
+	check_text(json, "k8s/pod", "chat-0");
+	check_text(json, "k8s/pod-uid", "u");
+	check_text(json, "k8s/container", "web");
+	check_text(json, "k8s/service-account", "sa");
+	check_text(json, "k8s/workload", "chat");
+	check_text(json, "k8s/workload-kind", "Deployment");
+	check_text(json, "k8s/node", "node-1");
+	check_text(json, "k8s/labels/team", "search");
+	check_absent(json, "k8s/problem");
+	check_text(json, "app", "chat");
+}
+
+/* Without the kubelet what the runtime told, and that the rest is missing. */
+static void check_unlisted(json_t *json)
+{
+	check_text(json, "k8s/namespace", "told");
+	check_text(json, "k8s/pod", "told-0");
+	check_text(json, "k8s/pod-uid", "v");
+	check_absent(json, "k8s/node");
+	check_absent(json, "k8s/labels");
+	check_text(json, "k8s/problem", "metadata is missing");
+}
+
+static void test_place(void **state)
+{
+	struct identity_place place = {
+		.container = &container, .pod = &pod, .pod_container = "web", .pod_uid = "u", .app = "chat"};
+	(void)state;
+	context.place = &place;
+	json_t *json = build_blind();
+	check_listed(json);
+	json_decref(json);
+	place.pod = NULL;
+	place.pod_uid = "v";
+	place.pod_problem = "metadata is missing";
+	json = build_blind();
+	check_unlisted(json);
+	json_decref(json);
+	place.pod_uid = NULL;
+	json = build_blind();
+	check_absent(json, "k8s");
+	json_decref(json);
+	place.container = NULL;
+	json = build_blind();
+	check_absent(json, "container");
+	json_decref(json);
+}
+
+static void test_parents_and_args(void **state)
+{
+	(void)state;
+	process.n_parents = 2;
+	process.parents[0] = (struct identity_parent){.pid = 77, .comm = "sh"};
+	process.parents[1] = (struct identity_parent){.pid = 1, .comm = "init"};
+	process.args = json_pack("[s,s]", "x", "[masked]");
+	process.args_cut = true;
+	json_t *json = build_blind();
+	const json_t *parents = json_object_get(json_object_get(json, "process"), "parents");
+	assert_int_equal(json_array_size(parents), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(parents, 0), "pid")), 77);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(parents, 1), "comm")), "init");
+	const json_t *list = json_object_get(json_object_get(json, "process"), "args");
+	assert_string_equal(json_string_value(json_array_get(list, 1)), "[masked]");
+	assert_true(json_is_true(json_object_get(json_object_get(json, "process"), "args-cut")));
+	json_decref(json);
+	json_decref(process.args);
+}
+
 static void test_owner_unknown(void **state)
 {
 	(void)state;
@@ -100,10 +204,8 @@ int main(void)
 {
 #define EACH(f) cmocka_unit_test_setup_teardown(f, setup_blind, teardown)
 	const struct CMUnitTest tests[] = {
-		EACH(test_whole),
-		EACH(test_owner_unknown),
-		EACH(test_hostile_names),
-		EACH(test_counts),
+		EACH(test_whole),	  EACH(test_place),	    EACH(test_parents_and_args),
+		EACH(test_owner_unknown), EACH(test_hostile_names), EACH(test_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -308,6 +308,104 @@ static void test_huge_cgroup(void **state)
 	identity_process_done(&p);
 }
 
+/* --- what the kernel saw ------------------------------------------------------------- */
+
+#define PATH(text)                                                                                           \
+	{                                                                                                    \
+		text, sizeof(text) - 1, false                                                                \
+	}
+#define CUT(text)                                                                                            \
+	{                                                                                                    \
+		text, sizeof(text) - 1, true                                                                 \
+	}
+#define NO_PATH                                                                                              \
+	{                                                                                                    \
+		"", 0, false                                                                                 \
+	}
+#define ID "3726184226f5d3147c25fdeab5b60097e378e8a720503a5e19ecfdf29f86aaaa"
+
+static void test_seen(void **state)
+{
+	static const struct identity_parent parents[] = {{.pid = 77, .comm = "sh"},
+							 {.pid = 1, .comm = "init"}};
+	static const struct {
+		struct identity_seen_path path, cgroups[IDENTITY_HIERARCHIES];
+		const char *exe, *cgroup, *unit, *id;
+	} rows[] = {
+		{PATH("node\0bin\0usr\0"),
+		 {PATH("a.service\0system.slice\0"), NO_PATH, NO_PATH},
+		 "/usr/bin/node",
+		 "/system.slice/a.service",
+		 "a.service",
+		 ""},
+		{PATH("memfd:x\0"), {NO_PATH, NO_PATH, NO_PATH}, "/memfd:x", "/", NULL, ""},
+		{NO_PATH, {NO_PATH, PATH("s.service\0"), PATH("p\0")}, NULL, "/s.service", "s.service", ""},
+		{NO_PATH, {NO_PATH, NO_PATH, PATH("p\0")}, NULL, "/p", NULL, ""},
+		{NO_PATH, {PATH("u\0"), PATH("s.service\0"), PATH("p\0")}, NULL, "/u", NULL, ""},
+		/* what names a container, wherever it is */
+		{NO_PATH,
+		 {PATH("u\0"), PATH("s.service\0"), PATH(ID "\0docker\0")},
+		 NULL,
+		 "/docker/" ID,
+		 NULL,
+		 ID},
+		{NO_PATH,
+		 {PATH("u\0"), PATH("libpod-" ID ".scope\0"), PATH(ID "\0docker\0")},
+		 NULL,
+		 "/libpod-" ID ".scope",
+		 "libpod-" ID ".scope",
+		 ID},
+		/* what was cut is not believed */
+		{CUT("node\0bin\0"),
+		 {CUT("a.service\0"), PATH("s.service\0"), NO_PATH},
+		 NULL,
+		 "/s.service",
+		 "s.service",
+		 ""},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct identity_process p = {.pid = PID + 1, .parent_pid = 77, .start_boot_ns = START_NS};
+		struct identity_seen seen = {.exe = rows[i].path};
+		memcpy(seen.cgroups, rows[i].cgroups, sizeof(seen.cgroups));
+		seen.parents = parents;
+		seen.n_parents = 2;
+		seen.args = "x\0--token\0y";
+		seen.args_len = 11;
+		assert_int_equal(identity_process_seen(&p, &seen), 0);
+		assert_int_equal(identity_process_read(root, &p), 0); /* it is gone: adds nothing */
+		if (!p.exe != !rows[i].exe || (p.exe && strcmp(p.exe, rows[i].exe) != 0))
+			fail_msg("row %zu: exe %s", i, p.exe ? p.exe : "absent");
+		if (!p.cgroup != !rows[i].cgroup || (p.cgroup && strcmp(p.cgroup, rows[i].cgroup) != 0))
+			fail_msg("row %zu: cgroup %s", i, p.cgroup ? p.cgroup : "absent");
+		if (!p.unit != !rows[i].unit || (p.unit && strcmp(p.unit, rows[i].unit) != 0))
+			fail_msg("row %zu: unit %s", i, p.unit ? p.unit : "absent");
+		assert_string_equal(p.in.id, rows[i].id);
+		assert_int_equal(p.n_parents, 2);
+		assert_string_equal(p.parents[1].comm, "init");
+		assert_string_equal(json_string_value(json_array_get(p.args, 2)), "[masked]");
+		identity_process_done(&p);
+	}
+}
+
+/* What was seen is not overwritten by what /proc says. */
+static void test_seen_and_living(void **state)
+{
+	const struct identity_seen seen = {.exe = PATH("node\0"),
+					   .cgroups = {PATH("a.scope\0"), NO_PATH, NO_PATH}};
+	struct identity_process p = {.pid = PID, .start_boot_ns = START_NS};
+	(void)state;
+	put_stat("node");
+	put_exe("/other");
+	put_file("cgroup", "0::/other\n", 10);
+	assert_int_equal(identity_process_seen(&p, &seen), 0);
+	assert_int_equal(identity_process_read(root, &p), 0);
+	assert_string_equal(p.exe, "/node");
+	assert_string_equal(p.cgroup, "/a.scope");
+	assert_int_equal(p.parent_pid, 77);
+	identity_process_done(&p);
+}
+
 static uint64_t own_start_ns(void)
 {
 	char text[1024];
@@ -360,11 +458,12 @@ static void test_real(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_dir(test_whole),	    with_dir(test_given_parent_stays),
-		with_dir(test_start_time),  with_dir(test_comm),
-		with_dir(test_bad_stat),    with_dir(test_gone),
-		with_dir(test_deleted_exe), with_dir(test_cgroups),
-		with_dir(test_huge_cgroup), cmocka_unit_test(test_real),
+		with_dir(test_whole),	     with_dir(test_given_parent_stays),
+		with_dir(test_start_time),   with_dir(test_comm),
+		with_dir(test_bad_stat),     with_dir(test_gone),
+		with_dir(test_deleted_exe),  with_dir(test_cgroups),
+		with_dir(test_huge_cgroup),  cmocka_unit_test(test_real),
+		cmocka_unit_test(test_seen), with_dir(test_seen_and_living),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

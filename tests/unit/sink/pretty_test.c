@@ -66,6 +66,35 @@ static void test_request(void **state)
 		      "    > What is the capital? [image_url]\n");
 }
 
+/* Where the process belongs, in a few words, if that says more than its name. */
+static void test_place(void **state)
+{
+	static const struct {
+		const char *more, *want;
+	} rows[] = {
+		{"\"app\":\"x\"", "x[7] u  "},
+		{"\"app\":\"shop\"", "x[7] u shop  "},
+		{"\"app\":\"a\",\"container\":{\"id\":\"3726184226f5d314\",\"name\":\"web\"}",
+		 "x[7] u in web  "},
+		{"\"app\":\"a\",\"container\":{\"id\":\"3726184226f5d314\"}", "x[7] u in 37261842"},
+		{"\"k8s\":{\"namespace\":\"shop\",\"pod\":\"chat-0\"},\"container\":{\"id\":\"3\"}",
+		 "x[7] u shop/chat-0  "},
+		{"\"k8s\":{\"pod-uid\":\"u\"},\"app\":\"x\"", "x[7] u  "},
+		{"\"k8s\":7,\"container\":[],\"app\":{}", "x[7] u  "},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char event[512];
+		snprintf(event, sizeof(event),
+			 "{\"event-type\":\"Request\",\"process\":{\"pid\":7,\"comm\":\"x\",\"user\":\"u\"},%"
+			 "s}",
+			 rows[i].more);
+		_cleanup_free_ char *text = render(event, strlen(event), false, 200);
+		if (!strstr(text, rows[i].want))
+			fail_msg("row %zu: %s", i, text);
+	}
+}
+
 static void test_response(void **state)
 {
 	(void)state;
@@ -405,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_place),
 		cmocka_unit_test(test_response),
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_unknown),
