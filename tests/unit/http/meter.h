@@ -20,7 +20,10 @@ static void meter_add(size_t len)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/allocator_interface.h>
+/* Of libasan, whose header for them is not everywhere. */
+extern int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *p, size_t len),
+						     void (*on_free)(const volatile void *p));
+extern size_t __sanitizer_get_allocated_size(const volatile void *p);
 
 static void meter_on_malloc(const volatile void *p, size_t len)
 {
