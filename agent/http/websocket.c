@@ -266,6 +266,20 @@ static int message_bytes(struct websocket *ws, const uint8_t *data, size_t len)
 	return r < 0 ? inflate_failed(ws, r) : 0;
 }
 
+/* Of a whole message, what breaks a rule that neither framing nor content depend on; NULL: nothing. */
+static const char *remark(const struct websocket *ws)
+{
+	const struct http_message *msg = ws->draft.msg;
+	if (ws->end != HTTP_END_COMPLETE || msg->missing_bytes)
+		return NULL;
+	if (msg->opcode == WEBSOCKET_TEXT)
+		return utf8_run_valid(&ws->text) ? NULL : "the text is not valid UTF-8";
+	const struct buf *body = &ws->draft.body;
+	if (msg->opcode == WEBSOCKET_CLOSE && body->len == msg->body_total)
+		return websocket_close_problem(body->data, body->len);
+	return NULL;
+}
+
 static int finish_message(struct websocket *ws)
 {
 	struct http_message *msg = ws->draft.msg;
@@ -279,10 +293,9 @@ static int finish_message(struct websocket *ws)
 		if (msg->body_total == 1 && !msg->missing_bytes)
 			note(ws, HTTP_END_MALFORMED, "half a code is in the close frame");
 	}
-	bool remark = msg->opcode == WEBSOCKET_TEXT && ws->end == HTTP_END_COMPLETE && !msg->missing_bytes &&
-		      !utf8_run_valid(&ws->text);
-	if (remark && !msg->problem)
-		ws->problem = "the text is not valid UTF-8";
+	const char *problem = remark(ws);
+	if (problem && !msg->problem)
+		ws->problem = problem;
 	give(ws);
 	return r;
 }

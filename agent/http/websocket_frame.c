@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define FIN	      0x80
 #define RSV1	      0x40
 #define RSV2_RSV3     0x30
@@ -112,4 +114,22 @@ bool websocket_frame_plausible(enum http_role role, bool compression, const uint
 	if (opcode & CONTROL || first.opcode & CONTROL)
 		return true;
 	return first.fin == (opcode != WEBSOCKET_CONTINUATION);
+}
+
+/* Section 7.4 and its registry: the others are reserved, or stand for what no frame says. */
+static bool may_be_sent(unsigned code)
+{
+	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+	       (code >= 3000 && code <= 4999);
+}
+
+const char *websocket_close_problem(const uint8_t *data, size_t len)
+{
+	if (len < 2)
+		return NULL;
+	if (!may_be_sent((unsigned)data[0] << 8 | data[1]))
+		return "the close frame has a code that may not be sent";
+	return utf8_valid((const char *)data + 2, len - 2, NULL)
+		       ? NULL
+		       : "the close frame's reason is not valid UTF-8";
 }

@@ -40,3 +40,7 @@ int websocket_frame_read(enum http_role role, bool compression, const uint8_t *d
  * control frame: no flaw, a length one may meet, and what follows the frame (if it is there) must be a
  * header as well. At least two bytes are needed to say so. */
 bool websocket_frame_plausible(enum http_role role, bool compression, const uint8_t *data, size_t len);
+
+/* What is wrong with the payload of a close frame that is all there (section 5.5.1): static text; NULL:
+ * nothing, or it is half a code. */
+const char *websocket_close_problem(const uint8_t *data, size_t len);

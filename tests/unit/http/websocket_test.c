@@ -120,6 +120,37 @@ static void test_close(void **state)
 	      "1 complete (it was sent after a close frame) 4 [more]\n");
 }
 
+/* One close frame with that payload gives that line; the code's two bytes are written as by check(). */
+static void check_close(const void *data, size_t len, const char *want)
+{
+	struct buf b;
+	start(&b);
+	put_frame(&b, FIN | CLOSE, NO_MASK, data, len);
+	check(HTTP_RESPONSE, &b, want);
+}
+
+#define BAD_CODE   "8 complete (the close frame has a code that may not be sent) "
+#define BAD_REASON "8 complete (the close frame's reason is not valid UTF-8) "
+
+static void test_close_codes(void **state)
+{
+	(void)state;
+	check_close("\x03\xe7", 2, BAD_CODE "2 [<03><e7>]\n");
+	check_close("\x03\xe8", 2, "8 complete 2 [<03><e8>]\n");
+	check_close("\x03\xeb", 2, "8 complete 2 [<03><eb>]\n");
+	check_close("\x03\xec", 2, BAD_CODE "2 [<03><ec>]\n");
+	check_close("\x03\xee", 2, BAD_CODE "2 [<03><ee>]\n");
+	check_close("\x03\xef", 2, "8 complete 2 [<03><ef>]\n");
+	check_close("\x03\xf6", 2, "8 complete 2 [<03><f6>]\n");
+	check_close("\x03\xf7", 2, BAD_CODE "2 [<03><f7>]\n");
+	check_close("\x0b\xb7", 2, BAD_CODE "2 [<0b><b7>]\n");
+	check_close("\x0b\xb8", 2, "8 complete 2 [<0b><b8>]\n");
+	check_close("\x13\x87", 2, "8 complete 2 [<13><87>]\n");
+	check_close("\x13\x88", 2, BAD_CODE "2 [<13><88>]\n");
+	check_close("\x03\xe8\xce", 3, BAD_REASON "3 [<03><e8><ce>]\n");
+	check_close("\x03\xe8\xce\xb1", 4, "8 complete 4 [<03><e8><ce><b1>]\n");
+}
+
 static void test_connection_ends(void **state)
 {
 	struct buf b;
@@ -540,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_fragments_with_control_between),
 		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_close_codes),
 		cmocka_unit_test(test_connection_ends),
 		cmocka_unit_test(test_fatal_flaws),
 		cmocka_unit_test(test_flaws_with_clear_framing),
