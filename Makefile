@@ -107,11 +107,11 @@ run: deps
 	$(Q)$(O)/oaitap run $(ARGS)
 
 test: deps-test
-	$(Q)$(MAKE) --no-print-directory unit bpf-test
+	$(Q)$(MAKE) --no-print-directory unit bpf-test conformance
 	$(Q)$(MAKE) --no-print-directory e2e
 
 test-full: deps-test
-	$(Q)$(MAKE) --no-print-directory unit bpf-test
+	$(Q)$(MAKE) --no-print-directory unit bpf-test conformance
 	$(Q)$(MAKE) --no-print-directory e2e-full
 
 install: all
@@ -132,6 +132,7 @@ help:
 ## make all                 builds build/oaitap
 ## make unit [T=stage]      unit tests; SANITIZE=1 with ASan and UBSan
 ## make coverage             what of agent/http, openai, identity and base the unit tests reach
+## make conformance          the parsers against public test suites and recorded conversations
 ## make bpf-test            the BPF programs against a real OpenSSL program (as root)
 ## make e2e [T=fidelity]    end-to-end tests (as root)
 ## make test-kernels        a part of the tests on several kernels, emulated ones too (as root)

@@ -10,7 +10,7 @@ must come out.
     end
 
 The first call of either side is the handshake. The same seed and versions write the same file. The committed one is
-`ws_cases.py --small tests/unit/http/websocket.cases`; all of them are read with OAITAP_WS_CASES=FILE make unit T=http."""
+`ws_cases.py --small tests/unit/http/websocket.cases`; `make conformance` reads them all."""
 
 import argparse
 import base64
@@ -143,12 +143,18 @@ class Case:
         self.rng = rng
         self.calls = []
         self.messages = []
+        self.remarks = []
 
     def send(self, side, data):
         self.calls.append((side, data))
 
     def expect(self, side, opcode, data):
         self.messages.append((side, opcode, len(data), hashlib.sha256(data).hexdigest()))
+
+    def remark(self, word, side):
+        """ "broken", "loose": see tests/conformance/autobahn.py."""
+        if (word, side) not in self.remarks:
+            self.remarks.append((word, side))
 
     def arrange(self, how):
         """How the bytes come in calls: as they were sent, runs of one side joined, or cut anywhere."""
@@ -176,6 +182,8 @@ class Case:
             out.write(f"call {side} {data.hex()}\n")
         for side, opcode, length, digest in self.messages:
             out.write(f"message {side} {opcode} {length} {digest}\n")
+        for word, side in self.remarks:
+            out.write(f"{word} {side}\n")
         out.write("end\n")
 
 
