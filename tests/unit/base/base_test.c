@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/lanes.h"
 #include "base/map.h"
 #include "base/queue.h"
 #include "base/utf8.h"
@@ -174,6 +175,31 @@ static void test_utf8(void **state)
 			assert_int_equal(utf8_run_valid(&run), cases[i].valid);
 		}
 		guard_free(data, cases[i].len);
+		/* Wherever it stands among ASCII. */
+		for (size_t around = 0; around < 40 * 40; around++) {
+			char text[100];
+			size_t before = around / 40, len = before + cases[i].len + around % 40;
+			memset(text, 'x', sizeof(text));
+			memcpy(text + before, cases[i].text, cases[i].len);
+			assert_int_equal(utf8_valid(text, len, &bad), cases[i].valid);
+			if (!cases[i].valid)
+				assert_int_equal(bad, before + cases[i].bad);
+		}
+	}
+}
+
+static void test_lanes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i <= LANES; i++) {
+		uint8_t bytes[LANES + 1] = {0};
+		memset(bytes + i, 0xff, LANES + 1 - i);
+		assert_int_equal(lanes_bits(lanes_load(bytes)), 0xffffU << i & 0xffff);
+		assert_int_equal(lanes_first(lanes_load(bytes)), i);
+		memset(bytes, 0, sizeof(bytes));
+		bytes[i] = 0xff;
+		assert_int_equal(lanes_bits(lanes_load(bytes)), 1U << i & 0xffff);
+		assert_int_equal(lanes_first(lanes_load(bytes)), i);
 	}
 }
 
@@ -220,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_queue_keeps_order_and_bound),
 		cmocka_unit_test(test_queue_pop_times_out),
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_time_and_ids),
 		cmocka_unit_test(test_sha256),
 	};
