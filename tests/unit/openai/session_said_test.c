@@ -6,7 +6,7 @@
 #define CREATED(id) "{\"type\":\"response.created\",\"response\":{\"id\":\"" id "\"}}"
 #define ENDED(id)                                                                                            \
 	"{\"type\":\"response.done\",\"response\":{\"id\":\"" id "\",\"status\":\"completed\",\"output\":[]" \
-								 "}}"
+	"}}"
 #define PATH "/v1/realtime?model=m"
 
 static void respond(struct talk *t)
