@@ -245,7 +245,7 @@ static void test_many_fields(void **state)
 	assert_int_equal(h.r, -E2BIG);
 	assert_int_equal(h.msg->n_headers, 256);
 	for (int i = 0; i < 256; i++) {
-		char want[8];
+		char want[16];
 		snprintf(want, sizeof(want), "%d", i);
 		assert_string_equal(h.msg->headers[i].value, want);
 	}
