@@ -267,22 +267,18 @@ int http_headers_reserve(struct http_message *msg, size_t *cap, size_t n)
 /* Makes a token of which `at` is a copy lower case; how long it is. room: bytes that are there from it on. */
 static inline size_t lower_token(char *at, const uint8_t *data, size_t room)
 {
-	static const lanes index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	/* What capitals lack. Loaded so many bytes before the middle, it is for that many of them. */
+	static const uint8_t low_bits[2 * LANES] = {[0 ... LANES - 1] = 0x20};
+	unsigned same = LANES;
 	size_t n = 0;
 	/* The characters that names are made of as a rule; the others one by one. */
-	while (room - n >= LANES) {
+	for (; same == LANES && room - n >= LANES; n += same) {
 		const lanes v = lanes_load(data + n);
 		const lanes letter = (lanes)((v | 0x20) - 'a' < 26);
-		const unsigned same = lanes_first(~(letter | (lanes)(v - '0' < 10) | (lanes)(v == '-')));
-		if (same < LANES) {
-			lanes_store(at + n, v | (letter & (lanes)(index < (uint8_t)same) & 0x20));
-			n += same;
-			break;
-		}
-		lanes_store(at + n, v | (letter & 0x20));
-		n += LANES;
+		same = lanes_first(~(letter | (lanes)(v - '0' < 10) | (lanes)(v == '-')));
+		lanes_store(at + n, v | (letter & lanes_load(low_bits + LANES - same)));
 	}
-	for (; n < room && token_chars[data[n]]; n++)
+	for (; n < room && data[n] != ':' && token_chars[data[n]]; n++)
 		at[n] = (char)token_chars[data[n]];
 	return n;
 }
@@ -333,9 +329,11 @@ static int header_line(struct reader *rd, const uint8_t *line, const uint8_t *to
 	struct http_message *msg = rd->msg;
 	char *name = place_of(rd, line);
 	const size_t name_len = lower_token(name, line, (size_t)(rd->end - line));
-	const uint8_t *name_end = line + name_len, *colon = skip_blanks(name_end);
+	const uint8_t *name_end = line + name_len, *colon = name_end;
 
 	rd->last_end = NULL;
+	if (*colon != ':')
+		colon = skip_blanks(colon);
 	if (!name_len || *colon != ':') {
 		flaw(rd, "a header line has no proper name");
 		return 0;
@@ -349,30 +347,34 @@ static int header_line(struct reader *rd, const uint8_t *line, const uint8_t *to
 	if (r < 0)
 		return r;
 	const uint8_t *from = skip_blanks(colon + 1);
-	char *value = place_of(rd, from);
+	char *value = name + (from - line);
 	name[name_len] = 0;
 	msg->headers[msg->n_headers++] = (struct http_header){.name = name, .value = value};
 	end_value(rd, value, (size_t)(trim_end(from, to) - from));
 	return 0;
 }
 
+static inline uint64_t chunk_bits(lanes a, lanes b, lanes c, lanes d)
+{
+	return lanes_bits(a) | lanes_bits(b) << 16 | (uint64_t)(lanes_bits(c) | lanes_bits(d) << 16) << 32;
+}
+
 /* Line feeds among the next bytes, a bit for each. */
 static inline uint64_t line_feeds(struct reader *rd, const uint8_t *chunk)
 {
 	uint8_t tail[CHUNK + 1];
-	uint64_t lf = 0, others = 0;
 	if (rd->end - chunk <= CHUNK) {
 		memset(tail, 0, sizeof(tail));
 		chunk = memcpy(tail, chunk, (size_t)(rd->end - chunk));
 	}
-	for (unsigned i = 0; i < CHUNK; i += LANES) {
-		const lanes v = lanes_load(chunk + i);
-		lf |= (uint64_t)lanes_bits((lanes)(v == '\n')) << i;
-		others |= (uint64_t)lanes_bits(controls(v)) << i;
-	}
+	const lanes a = lanes_load(chunk), b = lanes_load(chunk + LANES), c = lanes_load(chunk + 2 * LANES),
+		    d = lanes_load(chunk + 3 * LANES);
+	const uint64_t lf =
+		chunk_bits((lanes)(a == '\n'), (lanes)(b == '\n'), (lanes)(c == '\n'), (lanes)(d == '\n'));
+	const uint64_t all = chunk_bits(controls(a), controls(b), controls(c), controls(d));
 	/* What stands before a line feed is looked at in line_end(). */
 	const uint64_t before = lf >> 1 | (uint64_t)(chunk[CHUNK] == '\n') << (CHUNK - 1);
-	rd->unclean |= (others & ~(lf | before)) != 0;
+	rd->unclean |= (all & ~(lf | before)) != 0;
 	return lf;
 }
 
