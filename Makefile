@@ -131,8 +131,8 @@ help:
 ## make test                all tests, every cell twice; make test-full: 50 times
 ## make all                 builds build/oaitap
 ## make unit [T=stage]      unit tests; SANITIZE=1 with ASan and UBSan
-## make coverage             what of agent/http, openai, identity and base the unit tests reach
-## make conformance          the parsers against public test suites and recorded conversations
+## make coverage            what of agent/http, openai, identity and base the unit tests reach
+## make conformance         the parsers against public test suites and recorded conversations
 ## make bpf-test            the BPF programs against a real OpenSSL program (as root)
 ## make e2e [T=fidelity]    end-to-end tests (as root)
 ## make test-kernels        a part of the tests on several kernels, emulated ones too (as root)

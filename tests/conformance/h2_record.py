@@ -132,6 +132,8 @@ class Lab:
         self.listening = []
         self.received = {"request": {}, "response": {}}
         self.tees = {}
+        self.servers = {}  # name: port
+        self.behind = None
         self.n = 0
 
     async def spawn(self, *command):
@@ -157,36 +159,35 @@ class Lab:
         self.listening.append(asyncio.create_task(self.listen(process, "request")))
         return port
 
-    async def start_proxy(self, port, *command):
+    async def start_proxy(self, name, port, *command):
         await self.spawn(*command)
         for _ in range(200):
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
+                self.servers[name] = port
                 return
             await asyncio.sleep(0.05)
-        raise Missing(f"{command[0]} did not start")
 
     async def start(self):
-        node = await self.start_peer("node", HERE / "peer.mjs", "server")
-        padded = await self.start_peer("node", HERE / "peer.mjs", "server", "padded")
-        servers = {"node": node, "node-padded": padded}
+        node = self.servers["node"] = await self.start_peer("node", HERE / "peer.mjs", "server")
+        self.servers["node-padded"] = await self.start_peer("node", HERE / "peer.mjs", "server", "padded")
         if self.peer:
-            servers["go"] = await self.start_peer(self.peer, "server")
+            self.servers["go"] = await self.start_peer(self.peer, "server")
         # Behind nghttpx, recorded as well.
-        self.behind = await Tee("behind", servers.get("go", node)).start()
+        self.behind = await Tee("behind", self.servers.get("go", node)).start()
         self.behind.label = "nghttpx"
         if shutil.which("nghttpx"):
-            servers["nghttpx"] = port = free_port()
+            port = free_port()
             await self.start_proxy(
-                port, "nghttpx", f"--frontend=127.0.0.1,{port};no-tls", f"--backend=127.0.0.1,{self.behind.port};;proto=h2",
-                "--workers=1", "--errorlog-file=/dev/null", "--accesslog-file=/dev/null", "--no-ocsp")
+                "nghttpx", port, "nghttpx", f"--frontend=127.0.0.1,{port};no-tls",
+                f"--backend=127.0.0.1,{self.behind.port};;proto=h2", "--workers=1", "--errorlog-file=/dev/null",
+                "--accesslog-file=/dev/null", "--no-ocsp")
         if shutil.which("nginx") and self.peer:
-            servers["nginx"] = port = free_port()
+            port = free_port()
             conf = self.folder / "nginx.conf"
-            conf.write_text(NGINX.format(folder=self.folder, port=port, backend=servers["go"]))
-            await self.start_proxy(port, "nginx", "-e", "stderr", "-p", self.folder, "-c", conf)
-        self.servers = servers
+            conf.write_text(NGINX.format(folder=self.folder, port=port, backend=self.servers["go"]))
+            await self.start_proxy("nginx", port, "nginx", "-e", "stderr", "-p", self.folder, "-c", conf)
 
     async def stop(self):
         for process in self.processes:
@@ -195,7 +196,7 @@ class Lab:
         for process in self.processes:
             await process.wait()
         await asyncio.gather(*self.listening)
-        for tee in sum(self.tees.values(), [self.behind]):
+        for tee in sum(self.tees.values(), [self.behind] if self.behind else []):
             await tee.stop()
 
     async def tee(self, source, server):
@@ -356,7 +357,6 @@ async def write(lab, out, source, talks):
 
 
 async def record(lab, out):
-    await lab.start()
     reasons = {}
 
     async def run(source):
@@ -367,6 +367,7 @@ async def record(lab, out):
             reasons[source] = str(error)
 
     try:
+        await lab.start()
         await asyncio.gather(*(run(source) for source in SOURCES))
     finally:
         await lab.stop()

@@ -90,10 +90,8 @@ static void read_whole(const json_t *blocks)
 {
 	struct hpack *h;
 	assert_int_equal(hpack_new(&h, true), 0);
-	for (size_t i = 0; i < json_array_size(blocks); i++) {
+	for (size_t i = 0; i < json_array_size(blocks); i++)
 		read_block(h, json_array_get(blocks, i), true);
-		report.passed++;
-	}
 	hpack_free(&h);
 }
 
@@ -128,6 +126,7 @@ static void test_story(void **state)
 	read_whole(blocks);
 	for (size_t i = 0; i < MIDDLES; i++)
 		read_around(blocks, n * i / MIDDLES, i % 2);
+	report.passed += n;
 	json_decref(story);
 	free(path);
 }

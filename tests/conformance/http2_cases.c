@@ -11,7 +11,8 @@
 #include "base/macro.h"
 #include "case_file.h"
 
-#define LOSSES 6 /* a conversation is played so often with a call lost, each time another */
+#define LOSSES	  24	      /* a conversation is played so often with a call lost */
+#define LOSS_STEP 2654435761u /* calls take turns: each must be met, whatever its place among them */
 
 struct call {
 	enum stream_dir dir;
@@ -349,7 +350,7 @@ static void test_talk(void **state)
 		play_whole(&t, steps[i], false);
 	play_whole(&t, 0, true);
 	for (size_t i = 0; i < LOSSES; i++)
-		play_lossy(&t, t.n_calls * i / LOSSES);
+		play_lossy(&t, (size_t)((uint32_t)i * LOSS_STEP) % t.n_calls);
 	free_talk(&t);
 }
 

@@ -33,6 +33,11 @@ def crate(name):
     return f"{name} {re.search(rf'^{name} = .=(.*).$', text, re.MULTILINE)[1]}"
 
 
+def pinned(name):
+    text = (HERE / "requirements.txt").read_text()
+    return f"{name} {re.search(rf'^{name}==([0-9.]+)', text, re.MULTILINE)[1]}"
+
+
 def packages(*names):
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
@@ -52,7 +57,7 @@ def sources(data):
         Source("WebSocket", "wsproto, websockets", websocket, "websocket.cases", ("websocket",),
                lambda: packages("wsproto", "websockets")),
         Source("WebSocket", "Autobahn test suite", websocket, "autobahn.cases", ("kosoku", "autobahn"),
-               lambda: packages("kosoku")),
+               lambda: pinned("kosoku")),
         Source("HTTP/2", "h2", "tests/conformance/http2_cases", "h2.cases", ("h2",), lambda: packages("h2")),
         recorded("curl", "curl"),
         recorded("Node's http2", "node"),
@@ -75,6 +80,8 @@ def run(source, programs, data):
     """Cases, passed, and the lines that say what failed."""
     out = subprocess.run([programs / source.program, data / source.data], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, errors="replace", timeout=TIMEOUT, check=False)
+    # For reading: what is left open by JSONTestSuite stands there.
+    (data / f"{pathlib.Path(source.data).stem}.out").write_text(out.stdout)
     total = re.search(r"^total (\d+) (\d+)$", out.stdout, re.MULTILINE)
     cases, passed = map(int, total.groups()) if total else (0, 0)
     lines = out.stdout.splitlines()
