@@ -63,6 +63,9 @@ static int offender_new(struct offender **ret_offender, const struct policy_offe
 					       .start_boot_ns = from->start_boot_ns,
 					       .start_real_ns = from->start_real_ns};
 	memcpy(o->process.comm, from->comm, sizeof(o->process.comm));
+	memcpy(o->process.parents, from->parents, sizeof(o->process.parents));
+	o->process.n_parents = from->n_parents;
+	o->process.in = from->in;
 	if (copy_text(&o->process.exe, from->exe) < 0 || copy_text(&o->process.user, from->user) < 0 ||
 	    copy_text(&o->process.cgroup, from->cgroup) < 0 || copy_text(&o->process.unit, from->unit) < 0 ||
 	    copy_text(&o->rule, offence->rule) < 0)
