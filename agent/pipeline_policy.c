@@ -162,6 +162,19 @@ static int tell(struct worker *w, const struct event_context *ctx, uint64_t time
 	return r;
 }
 
+/* The rest of what is kept, and what was done to it all. */
+static int keep_claimed(struct worker *w, struct worker_facts *facts, const struct policy_decision *decision,
+			struct policy_kept *kept)
+{
+	int r = policy_keep_claimed(kept, decision, w->policy.scratch, facts->claimed);
+	if (r < 0)
+		return r;
+	facts->ctx.claimed = kept->claimed;
+	count(w, &kept->report);
+	facts->ctx.policy = &kept->report;
+	return 0;
+}
+
 int worker_request(struct worker *w, struct worker_facts *facts, struct policy_decision *decision,
 		   const struct http_message *msg, const struct openai_request *req)
 {
@@ -173,10 +186,10 @@ int worker_request(struct worker *w, struct worker_facts *facts, struct policy_d
 	policy_judge(&verdict, decision, facts->ctx.caller, req, NULL);
 	enforce(w, facts, decision, &verdict);
 	int r = policy_keep_request(&kept, decision, w->policy.scratch, msg, req);
+	if (r == 0)
+		r = keep_claimed(w, facts, decision, &kept);
 	if (r < 0)
 		return r;
-	count(w, &kept.report);
-	facts->ctx.policy = &kept.report;
 	r = event_build_request(&event, &facts->ctx, time_ns, kept.msg, kept.req);
 	if (r < 0)
 		return r;
@@ -196,10 +209,10 @@ int worker_response(struct worker *w, struct worker_facts *facts, struct policy_
 	policy_judge(&verdict, decision, facts->ctx.caller, req, resp);
 	enforce(w, facts, decision, &verdict);
 	int r = policy_keep_response(&kept, decision, w->policy.scratch, msg, req, resp);
+	if (r == 0)
+		r = keep_claimed(w, facts, decision, &kept);
 	if (r < 0)
 		return r;
-	count(w, &kept.report);
-	facts->ctx.policy = &kept.report;
 	r = event_build_response(&event, &facts->ctx, time_ns, kept.msg, kept.req, kept.resp, request_ns);
 	if (r < 0)
 		return r;

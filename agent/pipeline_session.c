@@ -58,7 +58,7 @@ static void fill_facts(const struct pipeline_session *s, const struct open_excha
 	facts->connection.protocol = worker_protocol_name(HTTP_WEBSOCKET);
 	facts->ctx.message_id = open->message_id;
 	facts->ctx.caller = &s->caller;
-	facts->ctx.claimed = open->claimed;
+	facts->claimed = open->claimed;
 	facts->ctx.secrets = s->secrets;
 }
 

@@ -281,7 +281,7 @@ static int tell(struct worker *w, struct worker_conn *conn, const struct job *jo
 	facts.connection.stream_id = job->msg->stream_id;
 	facts.ctx.message_id = e->message_id;
 	facts.ctx.caller = &e->caller;
-	facts.ctx.claimed = e->claimed;
+	facts.claimed = e->claimed;
 	facts.ctx.secrets = e->secrets;
 	if (job->msg->role != HTTP_REQUEST)
 		return answer(w, &facts, job->msg, e);

@@ -43,6 +43,7 @@ struct worker_facts {
 	struct event_context ctx;
 	const struct record_socket *socket;
 	uint64_t cgroup_id;
+	json_t *claimed; /* by the request, before the policy; or NULL */
 };
 
 /* The caller adds message id, caller and secrets, protocol and stream. */

@@ -363,6 +363,22 @@ static int keep_filter(struct keeper *k, json_t **filter)
 
 /* --- messages ------------------------------------------------------------------------ */
 
+/* False: all is kept as it is. */
+static bool keeper_begin(struct keeper *k, struct policy_kept *kept, const struct policy_decision *decision,
+			 struct redact_scratch *scratch)
+{
+	const struct policy_rule *rule = decision->rule;
+
+	if (!rule || rule->untouched)
+		return false;
+	*k = (struct keeper){.kept = kept, .decision = decision, .rule = rule, .scratch = scratch};
+	if (rule->settings.metadata_only)
+		k->no_content = "metadata-only";
+	else if (!decision->sampled)
+		k->no_content = "sample";
+	return true;
+}
+
 static bool keeper_init(struct keeper *k, struct policy_kept *kept, const struct policy_decision *decision,
 			struct redact_scratch *scratch, const struct http_message *msg,
 			const struct openai_request *req)
@@ -370,18 +386,12 @@ static bool keeper_init(struct keeper *k, struct policy_kept *kept, const struct
 	const struct policy_rule *rule = decision->rule;
 
 	*kept = (struct policy_kept){.msg = msg, .req = req};
-	if (!rule)
-		return false;
-	kept->report.rule = rule->when ? rule->name : NULL;
-	if (rule->untouched)
+	if (rule)
+		kept->report.rule = rule->when ? rule->name : NULL;
+	if (!keeper_begin(k, kept, decision, scratch))
 		return false;
 	kept->report.has_sample = rule->settings.sample < 1;
 	kept->report.sampled = decision->sampled;
-	*k = (struct keeper){.kept = kept, .decision = decision, .rule = rule, .scratch = scratch};
-	if (rule->settings.metadata_only)
-		k->no_content = "metadata-only";
-	else if (!decision->sampled)
-		k->no_content = "sample";
 	kept->message_copy = *msg;
 	kept->msg = &kept->message_copy;
 	return true;
@@ -495,6 +505,19 @@ int policy_keep_response(struct policy_kept *kept, const struct policy_decision 
 		kept->resp = &kept->response_copy;
 		r = keep_answered(&k);
 	}
+	if (r < 0)
+		policy_kept_done(kept);
+	return r;
+}
+
+int policy_keep_claimed(struct policy_kept *kept, const struct policy_decision *decision,
+			struct redact_scratch *scratch, json_t *claimed)
+{
+	struct keeper k;
+	kept->claimed = claimed;
+	if (!claimed || !keeper_begin(&k, kept, decision, scratch))
+		return 0;
+	int r = keep_value(&k, CONFIG_REQUEST_PARAMETERS, &kept->claimed, "/identity/claimed");
 	if (r < 0)
 		policy_kept_done(kept);
 	return r;

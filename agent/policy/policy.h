@@ -65,6 +65,7 @@ struct policy_kept {
 	const struct http_message *msg;
 	const struct openai_request *req;
 	const struct openai_response *resp;
+	json_t *claimed; /* after policy_keep_claimed() */
 	struct policy_report report;
 
 	/* The rest is private. */
@@ -88,4 +89,9 @@ int policy_keep_request(struct policy_kept *ret_kept, const struct policy_decisi
 int policy_keep_response(struct policy_kept *ret_kept, const struct policy_decision *decision,
 			 struct redact_scratch *scratch, const struct http_message *msg,
 			 const struct openai_request *req, const struct openai_response *resp);
+/* On whose behalf the request says it is made repeats what stands in its body, and so is kept as the field
+ * request.parameters is. claimed may be NULL; borrowed until policy_kept_done(), unchanged. After one of the
+ * two above. Errors as theirs. */
+int policy_keep_claimed(struct policy_kept *kept, const struct policy_decision *decision,
+			struct redact_scratch *scratch, json_t *claimed);
 void policy_kept_done(struct policy_kept *kept);
