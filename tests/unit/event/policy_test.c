@@ -15,6 +15,8 @@ static void come_as(struct identity_caller who)
 {
 	json_decref(caller.roles);
 	json_decref(caller.scopes);
+	json_decref(caller.groups);
+	json_decref(caller.key_labels);
 	caller = who;
 }
 
