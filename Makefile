@@ -19,6 +19,8 @@ WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Werror
 PKGS     := libbpf jansson libcyaml yaml-0.1 sqlite3 libcrypto libnghttp2 libpcre2-8 zlib libbrotlidec libzstd libcurl
 CPPFLAGS += -D_GNU_SOURCE -DOAITAP_VERSION='"$(VERSION)"' -Iagent -I. -I$(O)
 CFLAGS   += -std=gnu17 -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+# A test that needs no libcurl shall not have the libssl that comes with it: it would be a process that is read.
+LDFLAGS  += -Wl,--as-needed
 ifdef SANITIZE
 CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined
