@@ -30,7 +30,7 @@ REFUSED = "REFUSED"  # what a client prints when connect() gives EPERM
 _numbers = itertools.count(1)
 
 PYTHON = """
-import errno, sys, urllib.request, urllib.error
+import errno, http.client, sys, urllib.request, urllib.error
 name, value = sys.argv[2].split(": ", 1)
 request = urllib.request.Request(sys.argv[1], sys.argv[3].encode(), {"Content-Type": "application/json", name: value})
 try:
@@ -38,8 +38,8 @@ try:
         print(len(response.read()) > 0 and "OK")
 except urllib.error.URLError as error:
     print("REFUSED" if getattr(error.reason, "errno", None) == errno.EPERM else error)
-except OSError as error:
-    print(error)
+except (OSError, http.client.HTTPException) as error:  # ended before the answer, or in it
+    print(repr(error))
 """
 
 NODE = """
