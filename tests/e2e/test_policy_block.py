@@ -187,7 +187,8 @@ def test_open_connection_is_ended(blocking, groups):
     command = ["curl", "-sSN", "-H", KEY, "-H", "Content-Type: application/json", "-d", body, URL]
     begun = time.monotonic()
     done = group.sandbox.run(group.command(command))
-    assert done.returncode == 56, (done.returncode, done.stderr)
+    # Receiving, or, since the key is in the head, still sending the body.
+    assert done.returncode in (55, 56), (done.returncode, done.stderr)
     assert b"abort" in done.stderr or b"reset" in done.stderr, done.stderr
     assert time.monotonic() - begun < 5, "the stream would have taken ten seconds"
     wait_for(lambda: blocks(seen(agent), "over"), SECONDS + 5)
