@@ -108,7 +108,7 @@ static bool is_credential(const char *name)
 		"api-key",  "authorization", "cookie", "ocp-apim-subscription-key", "proxy-authorization",
 		"x-api-key"};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0)
+		if (names[i][0] == name[0] && strcmp(names[i], name) == 0)
 			return true;
 	return false;
 }
@@ -120,24 +120,9 @@ static bool is_protocol(const char *name)
 		"content-encoding",	"content-length", "date",	    "host",   "transfer-encoding",
 		"openai-processing-ms", "retry-after",	  "retry-after-ms", "expect", "upgrade"};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0)
+		if (names[i][0] == name[0] && strcmp(names[i], name) == 0)
 			return true;
 	return strncmp(name, "x-ratelimit-", strlen("x-ratelimit-")) == 0;
-}
-
-static int header_path(char ret_path[static 128], const char *name)
-{
-	size_t n = (size_t)snprintf(ret_path, 128, "/headers/");
-	for (; *name && n < 125; name++) {
-		if (*name == '~' || *name == '/') {
-			ret_path[n++] = '~';
-			ret_path[n++] = *name == '~' ? '0' : '1';
-		} else {
-			ret_path[n++] = *name;
-		}
-	}
-	ret_path[n] = 0;
-	return 0;
 }
 
 /* *ret_value: NULL if it stays as it is. */
@@ -146,7 +131,7 @@ static int keep_header(struct keeper *k, const struct http_header *header, const
 {
 	bool is_type = strcmp(header->name, "content-type") == 0;
 	enum config_keep how = is_type ? CONFIG_KEEP : f->how;
-	char path[128], *clean = NULL;
+	char *clean = NULL;
 	size_t len = strlen(header->value);
 
 	*ret_value = NULL;
@@ -155,9 +140,8 @@ static int keep_header(struct keeper *k, const struct http_header *header, const
 		return *ret_value ? 0 : -ENOMEM;
 	}
 	if (k->rule->redactor && !is_protocol(header->name)) {
-		header_path(path, header->name);
-		int r = redact_text(k->rule->redactor, k->scratch, header->value, len, path, header->name,
-				    &k->kept->report.redacted, &clean, &len);
+		int r = redact_member(k->rule->redactor, k->scratch, header->value, len, "/headers",
+				      header->name, &k->kept->report.redacted, &clean, &len);
 		if (r < 0)
 			return r;
 	}

@@ -2,6 +2,7 @@
 /* Rules into a redactor. */
 #include "policy/redact.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
@@ -264,6 +265,84 @@ static void lead_add(struct redactor *r, const char *prefix)
 	}
 }
 
+static bool begins_shape(char shape, unsigned int byte)
+{
+	bool digit = byte - '0' < 10, letter = (byte | 32) - 'a' < 26;
+	return shape == 'D'   ? digit
+	       : shape == 'L' ? letter
+	       : shape == 'X' ? digit || letter
+			      : (uint8_t)shape == byte;
+}
+
+/* Into the tables of at_number(). */
+static void number_note(struct redactor *r, const struct redact_form *form)
+{
+	struct redact_numbers *n = &r->numbers;
+	const size_t at = r->n_forms - r->first[REDACT_NUMBER];
+	const uint64_t bit = at < 64 ? 1ULL << at : 0;
+	size_t run = 0, word_run = 0;
+
+	while (form->mark[run] == 'D')
+		run++;
+	while (form->mark[word_run] && strchr("DLX", form->mark[word_run]))
+		word_run++;
+	for (unsigned int byte = 0; byte < 256; byte++)
+		if (begins_shape(form->mark[0], byte))
+			n->first[byte] |= bit;
+	for (size_t i = 0; i <= REDACT_RUN_MAX; i++) {
+		n->digit_run[i] |= i >= run ? bit : 0;
+		n->word_run[i] |= i >= word_run ? bit : 0;
+	}
+	for (size_t i = form->min_digits; i <= REDACT_NUMBER_REACH; i++)
+		n->digits[i] |= bit;
+}
+
+static void stir(struct redactor *r, const char *bytes)
+{
+	for (; *bytes; bytes++)
+		r->stirs[(uint8_t)*bytes] = true;
+}
+
+/* What must stand in a text for this form to be tried. */
+static void trigger_note(struct redactor *r, const struct redact_form *form)
+{
+	switch (form->trigger) {
+	case REDACT_AT:
+		stir(r, "@%");
+		break;
+	case REDACT_NUMBER:
+		number_note(r, form);
+		stir(r, "0123456789");
+		break;
+	case REDACT_IPV4:
+		stir(r, "0123456789");
+		break;
+	case REDACT_IPV6:
+	case REDACT_SCHEME:
+		stir(r, ":");
+		break;
+	case REDACT_DASHES:
+		stir(r, "-");
+		break;
+	case REDACT_TILDE:
+		stir(r, "~");
+		break;
+	case REDACT_PREFIX: {
+		/* redact_lead() takes some other bytes for it too, but the prefix is compared then. */
+		const char begin[] = {(char)toupper((uint8_t)form->mark[0]),
+				      (char)tolower((uint8_t)form->mark[0]), 0};
+		stir(r, begin);
+		lead_add(r, form->mark);
+		break;
+	}
+	case REDACT_WHOLE:
+	case REDACT_TRIGGERS:
+		break;
+	}
+	r->marks_only &= form->trigger != REDACT_NUMBER && form->trigger != REDACT_IPV4 &&
+			 form->trigger != REDACT_PREFIX;
+}
+
 static int form_add(struct redactor *r, const struct redact_form *form, size_t rule)
 {
 	struct redact_compiled_form *c = &r->forms[r->n_forms];
@@ -272,10 +351,9 @@ static int form_add(struct redactor *r, const struct redact_form *form, size_t r
 	int err = builtin_compile(&c->code, &c->jit, form->pattern, PCRE2_ANCHORED);
 	if (err < 0)
 		return err;
+	trigger_note(r, form);
 	r->n_forms++;
 	c->secret = secret_group(c->code);
-	if (form->trigger == REDACT_PREFIX)
-		lead_add(r, form->mark);
 	return form->context ? context_get(r, form->context, c) : 0;
 }
 
@@ -305,6 +383,7 @@ static int trigger_add(struct redactor *r, enum redact_trigger trigger, bool wit
 static int forms_add(struct redactor *r)
 {
 	size_t n = count_forms();
+	r->marks_only = r->stirs['\\'] = true;
 	r->forms = calloc(n, sizeof(*r->forms));
 	r->contexts = calloc(n, sizeof(*r->contexts));
 	r->context_texts = calloc(n, sizeof(*r->context_texts));
@@ -321,7 +400,8 @@ static int forms_add(struct redactor *r)
 			return err;
 	}
 	r->first[REDACT_TRIGGERS] = r->n_forms;
-	return 0;
+	/* One bit each in struct redact_numbers. */
+	return r->first[REDACT_NUMBER + 1] - r->first[REDACT_NUMBER] <= 64 ? 0 : -E2BIG;
 }
 
 /* --- the redactor --- */

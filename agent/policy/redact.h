@@ -139,6 +139,11 @@ int redact_text(const struct redactor *redactor, struct redact_scratch *scratch,
 		const char *path, const char *context, struct redact_report *report, char **ret_text,
 		size_t *ret_len);
 
+/* The same for the member `name` of the object at path; its name is the context. */
+int redact_member(const struct redactor *redactor, struct redact_scratch *scratch, const char *text,
+		  size_t len, const char *path, const char *name, struct redact_report *report,
+		  char **ret_text, size_t *ret_len);
+
 /* The same for each string of a value, in place; containers keep their identity, *value itself is replaced if
  * it is a number that matches. Integers of at least 8 digits are searched as their decimal text and become
  * the replacement as a string ("drop": null); other numbers are left alone.
@@ -152,6 +157,7 @@ int redact_text(const struct redactor *redactor, struct redact_scratch *scratch,
 int redact_json(const struct redactor *redactor, struct redact_scratch *scratch, json_t **value,
 		const char *path, const char *context, struct redact_report *report);
 
-/* The same on a deep copy; value is untouched. *ret_value is the caller's (json_decref()) on 0 and 1. */
+/* The same on a deep copy, or on value itself if nothing of it can match; value is untouched. *ret_value is
+ * the caller's (json_decref()) on 0 and 1. */
 int redact_json_copy(const struct redactor *redactor, struct redact_scratch *scratch, const json_t *value,
 		     const char *path, const char *context, struct redact_report *report, json_t **ret_value);

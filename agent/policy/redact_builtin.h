@@ -39,7 +39,8 @@ typedef bool (*redact_check_fn)(struct redact_match *m);
 struct redact_form {
 	const char *rule;
 	enum redact_trigger trigger;
-	/* REDACT_NUMBER: the first characters: D digit, L ASCII letter, X either, others as they are. */
+	/* REDACT_NUMBER: the first characters: D digit, L ASCII letter, X either, others as they are.
+	 * REDACT_WHOLE: the last two letters of the contexts that match, in lower case, between spaces. */
 	const char *mark;
 	uint8_t min_digits; /* REDACT_NUMBER: within reach of the first character */
 	const char *pattern;

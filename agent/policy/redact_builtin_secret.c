@@ -8,6 +8,8 @@
 /* Between a name and its value, in code, JSON, headers, connection strings. */
 #define IS "[\"'`)\\]]{0,2}\\s{0,3}(?:=>|->|:=|[:=]|is|was)?\\s{0,3}[\"'`(]{0,2}"
 
+#define X32 "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"
+
 #define KEY_WORDS                                                                                            \
 	"(?i)(?:(?:api|subscription|access|account|azure|openai|cognitive|secret|admin|query|ocp-apim)"      \
 	"[a-z0-9_ "                                                                                          \
@@ -28,9 +30,9 @@ const struct redact_form redact_forms_secret[] = {
 	{"anthropic-key", REDACT_PREFIX, "sk-ant-", 0, BEGIN "sk-ant-[A-Za-z0-9_-]{20,256}" END, NULL,
 	 redact_check_mixed},
 
-	{"azure-key", REDACT_NUMBER, "XXXXXXXX", 1, BEGIN "[0-9A-Fa-f]{32}(?![0-9A-Za-z-])", KEY_WORDS, NULL},
-	{"azure-key", REDACT_NUMBER, "XXXXXXXX", 1, BEGIN "[0-9A-Za-z]{84}" END, NULL, redact_check_azure84},
-	{"azure-key", REDACT_NUMBER, "XXXXXXXX", 1, BEGIN "[0-9A-Za-z]{84}" END, KEY_WORDS, NULL},
+	{"azure-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9A-Fa-f]{32}(?![0-9A-Za-z-])", KEY_WORDS, NULL},
+	{"azure-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9A-Za-z]{84}" END, NULL, redact_check_azure84},
+	{"azure-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9A-Za-z]{84}" END, KEY_WORDS, NULL},
 	{"azure-storage-key", REDACT_PREFIX, "AccountKey", 0,
 	 BEGIN "(?i)AccountKey\\s?=\\s?(?<secret>[A-Za-z0-9+/]{86}==)", NULL, NULL},
 	{"azure-storage-key", REDACT_PREFIX, "SharedAccessKey", 0,
@@ -50,7 +52,7 @@ const struct redact_form redact_forms_secret[] = {
 	{"aws-key", REDACT_PREFIX, "awssecret", 0,
 	 BEGIN "(?i)awssecret(?:access)?key" IS "(?<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])", NULL,
 	 redact_check_mixed},
-	{"aws-key", REDACT_WHOLE, NULL, 0, "[A-Za-z0-9/+]{40}\\z", "(?i)secret[ _-]?(?:access[ _-]?)?key\\z",
+	{"aws-key", REDACT_WHOLE, "ey", 0, "[A-Za-z0-9/+]{40}\\z", "(?i)secret[ _-]?(?:access[ _-]?)?key\\z",
 	 redact_check_mixed},
 
 	{"github-token", REDACT_PREFIX, "gh", 0, BEGIN "gh[pousr]_[A-Za-z0-9]{36,251}" END, NULL,
@@ -84,7 +86,7 @@ const struct redact_form redact_forms_secret[] = {
 	{"sendgrid-key", REDACT_PREFIX, "SG.", 0,
 	 BEGIN "SG\\.[A-Za-z0-9_-]{16,32}\\.[A-Za-z0-9_-]{16,64}(?![A-Za-z0-9_-])", NULL, redact_check_mixed},
 	{"twilio-key", REDACT_PREFIX, "SK", 0, BEGIN "SK[0-9a-f]{32}" END, NULL, NULL},
-	{"twilio-key", REDACT_NUMBER, "XXXXXXXX", 1, BEGIN "[0-9a-f]{32}(?![0-9A-Za-z-])",
+	{"twilio-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9a-f]{32}(?![0-9A-Za-z-])",
 	 "(?i)(?:twilio[a-z0-9_ .-]{0,30}|auth[ _-]?token)" IS "\\z", NULL},
 
 	TOKEN("hf_", "hf_[A-Za-z0-9]{30,64}"),
@@ -137,7 +139,7 @@ const struct redact_form redact_forms_secret[] = {
 	{"password", REDACT_PREFIX, "password", 0,
 	 "(?<![A-Za-z])PASSWORD[\"']?\\s?[:=]\\s?[\"']?(?<secret>[^\\s\"'<>;{},]{4,256})", NULL,
 	 redact_check_password},
-	{"password", REDACT_WHOLE, NULL, 0, "(?s).{1,512}\\z",
+	{"password", REDACT_WHOLE, "rd wd se et", 0, "(?s).{1,512}\\z",
 	 "(?i)(?:password|passwd|passphrase|(?<![a-z])pwd|client_?secret)\\z", redact_check_password},
 	{0},
 };

@@ -51,10 +51,10 @@ void redact_bytes_reset(struct redact_bytes *b)
 		redact_bytes_done(b);
 		return;
 	}
-	if (b->data && b->len)
-		OPENSSL_cleanse(b->data, b->len);
-	if (b->data)
-		b->data[0] = 0;
+	if (b->len == 0)
+		return;
+	OPENSSL_cleanse(b->data, b->len);
+	b->data[0] = 0;
 	b->len = 0;
 }
 

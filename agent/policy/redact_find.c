@@ -99,6 +99,8 @@ static int find_between(const struct redactor *r, struct redact_scratch *s,
 static bool next_payload(const struct redact_subject *t, size_t from, size_t *ret_start, size_t *ret_end)
 {
 	static const char mark[] = ";base64,";
+	if (t->len < DATA_URL_MIN)
+		return false;
 	while (from < t->len) {
 		const char *p = memmem(t->text + from, t->len - from, mark, sizeof(mark) - 1);
 		if (!p)

@@ -53,6 +53,20 @@ struct redact_compiled_form {
 	bool jit, context_jit;
 };
 
+/* How far ahead of a number's first byte digits are counted, in bytes; a multiple of 16. */
+#define REDACT_NUMBER_REACH 48
+/* Of the shape of a number this much at most is looked at before its form is. */
+#define REDACT_RUN_MAX 32U
+
+/* Bit n: the n-th form of REDACT_NUMBER is possible. */
+struct redact_numbers {
+	uint64_t first[256]; /* by the first byte */
+	uint64_t digit_run[REDACT_RUN_MAX +
+			   1]; /* by the digits, or the letters and digits, that it begins with */
+	uint64_t word_run[REDACT_RUN_MAX + 1];
+	uint64_t digits[REDACT_NUMBER_REACH + 1]; /* by the digits within reach */
+};
+
 struct redactor {
 	struct redact_compiled_rule *rules;
 	size_t n_rules;
@@ -65,6 +79,9 @@ struct redactor {
 	bool *context_jits;
 	size_t n_contexts;
 	uint8_t leads[32768 / 8]; /* how the prefixes there are begin */
+	struct redact_numbers numbers;
+	bool stirs[256]; /* without such a byte nothing is found by triggers: REDACT_WHOLE apart */
+	bool marks_only; /* no trigger is in a word */
 	bool has_own;
 	bool names, across_parts;
 	unsigned int nested;
@@ -83,6 +100,7 @@ struct redact_level {
 };
 
 struct redact_scratch {
+	bool used; /* since it was cleared */
 	pcre2_match_data *match;
 	pcre2_match_context *limits;
 	pcre2_jit_stack *stack;
@@ -134,6 +152,16 @@ int redact_limits(const struct redactor *r, struct redact_scratch *s);
 /* What the built-in rules find in text[from, to). 0; REDACT_WITHHELD; -ENOMEM. */
 int redact_scan(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
 		size_t from, size_t to, struct redact_spans *spans);
+
+/* No trigger stands in text. */
+bool redact_is_quiet(const struct redactor *r, const char *text, size_t len);
+
+/* A form of REDACT_WHOLE may hold for a value of this context. */
+bool redact_is_named(const struct redactor *r, const char *context);
+
+/* True: no rule finds anything in the text, as can be told without searching. Most texts are words of the API
+ * and small. Escapes are undone before a search, so a backslash may hide anything. */
+bool redact_is_untouched(const struct redactor *r, const struct redact_subject *subject);
 
 /* What the operator's rules find. The same. */
 int redact_own(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,

@@ -215,9 +215,47 @@ int redact_json(const struct redactor *redactor, struct redact_scratch *scratch,
 	return err < 0 ? err : w.changed;
 }
 
+/* --- copies --- */
+
+static bool is_quiet(const struct redactor *r, const json_t *value, const char *context, size_t depth);
+
+static bool is_quiet_object(const struct redactor *r, const json_t *object, size_t depth)
+{
+	const char *name;
+	json_t *value;
+	json_object_foreach ((json_t *)(uintptr_t)object, name, value)
+		if ((r->names && !redact_is_quiet(r, name, strlen(name))) || !is_quiet(r, value, name, depth))
+			return false;
+	return true;
+}
+
+/* True: redaction changes nothing, as can be told without searching. */
+static bool is_quiet(const struct redactor *r, const json_t *value, const char *context, size_t depth)
+{
+	const struct redact_subject subject = {json_string_value(value), json_string_length(value), context};
+	size_t i;
+	json_t *item;
+	if (depth == REDACT_DEPTH_MAX || r->has_own)
+		return false;
+	if (json_is_string(value))
+		return redact_is_untouched(r, &subject);
+	if (json_is_integer(value))
+		return json_integer_value(value) < NUMBER_MIN && json_integer_value(value) > -NUMBER_MIN;
+	if (json_is_object(value))
+		return is_quiet_object(r, value, depth + 1);
+	json_array_foreach ((json_t *)(uintptr_t)value, i, item)
+		if (!is_quiet(r, item, context, depth + 1))
+			return false;
+	return true;
+}
+
 int redact_json_copy(const struct redactor *redactor, struct redact_scratch *scratch, const json_t *value,
 		     const char *path, const char *context, struct redact_report *report, json_t **ret_value)
 {
+	if (is_quiet(redactor, value, context, 0)) {
+		*ret_value = json_incref((json_t *)(uintptr_t)value);
+		return 0;
+	}
 	json_t *copy = json_deep_copy(value);
 	if (!copy)
 		return -ENOMEM;

@@ -46,6 +46,7 @@ static size_t whole_character(const char *text, size_t i)
 static int add_piece(struct chain *c, size_t part, size_t offset, size_t len)
 {
 	struct redact_bytes *joined = &c->w->s->joined;
+	c->w->s->used = true;
 	const struct piece p = {part, offset, joined->len, len};
 	int err = redact_bytes_add(joined, json_string_value(part_text(c->array, part)) + offset, len);
 	if (err == 0)

@@ -10,7 +10,7 @@
 
 /* How far before a match its context may begin, and how far ahead digits are counted, in bytes. */
 #define CONTEXT_REACH 96
-#define NUMBER_REACH  48
+#define NUMBER_REACH  REDACT_NUMBER_REACH
 #define LOCAL_REACH   64
 
 enum {
@@ -153,16 +153,60 @@ static bool has_shape(const struct scan *c, const char *shape, size_t at)
 	return true;
 }
 
-static int at_number(struct scan *c, size_t at)
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+/* Digits in the next NUMBER_REACH bytes, whatever stands between them. Most words with a digit are told from
+ * long numbers by this alone, many bytes at a time. */
+static unsigned int digits_ahead(const struct scan *c, size_t at)
+{
+	const char *t = c->subject->text;
+	bytes16 sum = {0};
+	uint64_t halves[2];
+	unsigned int n = 0;
+	if (c->to - at < NUMBER_REACH) {
+		for (; at < c->to; at++)
+			n += !!(kind_at(c, at) & DIGIT);
+		return n;
+	}
+	for (size_t i = 0; i < NUMBER_REACH; i += sizeof(sum)) {
+		bytes16 v;
+		memcpy(&v, t + at + i, sizeof(v));
+		sum -= (bytes16)((v - '0') < 10);
+	}
+	memcpy(halves, &sum, sizeof(sum));
+	/* At most 3 in each byte: the sum of all stands in the highest. */
+	return (unsigned int)(((halves[0] + halves[1]) * 0x0101010101010101ULL) >> 56);
+}
+
+/* The forms for which nothing that is quickly seen speaks against a number at this place. */
+static uint64_t number_forms(const struct scan *c, size_t at, size_t word_len)
+{
+	const struct redact_numbers *n = &c->r->numbers;
+	uint64_t forms =
+		n->first[(uint8_t)c->subject->text[at]] & n->word_run[MIN(word_len, (size_t)REDACT_RUN_MAX)];
+	size_t run = 0;
+	if (forms)
+		forms &= n->digits[digits_ahead(c, at)];
+	while (forms && run < MIN(word_len, (size_t)REDACT_RUN_MAX) && (kind_at(c, at + run) & DIGIT))
+		run++;
+	return forms & n->digit_run[run];
+}
+
+/* word_len: of the word that begins here; 0: a mark does. */
+static int at_number(struct scan *c, size_t at, size_t word_len)
 {
 	unsigned int digits = 0;
+	uint64_t forms = number_forms(c, at, word_len);
+	if (!forms)
+		return 0;
 	const size_t reach = MIN(c->to, at + NUMBER_REACH);
 	for (size_t i = at; i < reach && (kind_at(c, i) & NUMBER); i++)
 		digits += !!(kind_at(c, i) & DIGIT);
 	int r = 0;
-	for (size_t i = c->r->first[REDACT_NUMBER]; r == 0 && i < c->r->first[REDACT_NUMBER + 1]; i++) {
-		const struct redact_compiled_form *f = &c->r->forms[i];
-		if (digits >= f->form->min_digits && has_shape(c, f->form->mark, at))
+	for (forms &= c->r->numbers.digits[digits]; r == 0 && forms; forms &= forms - 1) {
+		const struct redact_compiled_form *f =
+			&c->r->forms[c->r->first[REDACT_NUMBER] + (size_t)__builtin_ctzll(forms)];
+		if (has_shape(c, f->form->mark, at))
 			r = try_form(c, f, at);
 	}
 	return r;
@@ -225,7 +269,8 @@ static int at_mark(struct scan *c, size_t at)
 		return at_colon(c, at);
 	case '+':
 	case '(':
-		return left >= 2 && ((kind_at(c, at + 1) & DIGIT) || t[at + 1] == '+') ? at_number(c, at) : 0;
+		return left >= 2 && ((kind_at(c, at + 1) & DIGIT) || t[at + 1] == '+') ? at_number(c, at, 0)
+										       : 0;
 	case '-':
 		return left >= 11 && !memcmp(t + at, "-----BEGIN ", 11) ? try_all(c, REDACT_DASHES, at) : 0;
 	case '~':
@@ -249,20 +294,35 @@ static int at_word(struct scan *c, size_t at, size_t end, uint8_t seen)
 	/* "AB 12 34 56 C" */
 	if (r == 0 && !(seen & DIGIT) && end - at == 2 && end + 1 < c->to &&
 	    (t[end] == ' ' || t[end] == '-') && (kind_at(c, end + 1) & DIGIT))
-		r = at_number(c, at);
+		r = at_number(c, at, end - at);
 	if (r != 0 || !(seen & DIGIT))
 		return r;
 	if (end - at <= 3 && end + 1 < c->to && t[end] == '.' && (kind_at(c, end + 1) & DIGIT))
 		r = try_all(c, REDACT_IPV4, at);
-	return r ? r : at_number(c, at);
+	return r ? r : at_number(c, at, end - at);
+}
+
+/* May a context end so? Most names do not, and are told without running the pattern. */
+static bool ends_like(const char *context, size_t len, const char *pairs)
+{
+	if (len < 2)
+		return false;
+	const char last[2] = {(char)(context[len - 2] | 32), (char)(context[len - 1] | 32)};
+	for (; pairs[0]; pairs += pairs[2] ? 3 : 2)
+		if (pairs[0] == last[0] && pairs[1] == last[1])
+			return true;
+	return false;
 }
 
 static int at_start(struct scan *c)
 {
 	const struct redact_subject *t = c->subject;
+	const size_t len = strlen(t->context);
 	for (size_t i = c->r->first[REDACT_WHOLE]; i < c->r->first[REDACT_WHOLE + 1]; i++) {
 		const struct redact_compiled_form *f = &c->r->forms[i];
-		int rc = redact_run(c->s, f->context, f->context_jit, t->context, strlen(t->context), 0,
+		if (!ends_like(t->context, len, f->form->mark))
+			continue;
+		int rc = redact_run(c->s, f->context, f->context_jit, t->context, len, 0,
 				    REDACT_MATCH_LIMIT_DEFAULT, PCRE2_UNSET);
 		if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
 			return failed(c, f, rc);
@@ -273,6 +333,36 @@ static int at_start(struct scan *c)
 	return 0;
 }
 
+bool redact_is_quiet(const struct redactor *r, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (r->stirs[(uint8_t)text[i]])
+			return false;
+	return true;
+}
+
+bool redact_is_named(const struct redactor *r, const char *context)
+{
+	const size_t len = strlen(context);
+	for (size_t i = r->first[REDACT_WHOLE]; i < r->first[REDACT_WHOLE + 1]; i++)
+		if (ends_like(context, len, r->forms[i].form->mark))
+			return true;
+	return false;
+}
+
+static int scan_marks(struct scan *c, size_t from)
+{
+	const uint8_t *text = (const uint8_t *)c->subject->text;
+	int err = 0;
+	for (size_t i = from; err == 0 && i < c->to; i++) {
+		while (i < c->to && !c->r->stirs[text[i]])
+			i++;
+		if (i < c->to && (kinds[text[i]] & MARK))
+			err = at_mark(c, i);
+	}
+	return err;
+}
+
 int redact_scan(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
 		size_t from, size_t to, struct redact_spans *spans)
 {
@@ -281,6 +371,8 @@ int redact_scan(const struct redactor *r, struct redact_scratch *s, const struct
 	if (!r->n_forms || from >= to)
 		return 0;
 	int err = from == 0 && subject->context ? at_start(&c) : 0;
+	if (err == 0 && r->marks_only)
+		return scan_marks(&c, from);
 	for (size_t i = from; err == 0 && i < to;) {
 		uint8_t kind = kinds[(uint8_t)text[i]];
 		if (!(kind & WORD)) {

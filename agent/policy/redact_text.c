@@ -62,6 +62,9 @@ int redact_string(const struct redactor *r, struct redact_scratch *s, unsigned i
 
 void redact_scratch_clear(struct redact_scratch *s)
 {
+	if (!s->used)
+		return;
+	s->used = false;
 	redact_bytes_reset(&s->norm);
 	redact_bytes_reset(&s->joined);
 	for (size_t i = 0; i < ARRAY_SIZE(s->view); i++) {
@@ -87,10 +90,21 @@ int redact_withhold(const struct redactor *r, struct redact_scratch *s, const st
 	return err ? err : 1;
 }
 
+bool redact_is_untouched(const struct redactor *r, const struct redact_subject *subject)
+{
+	return !r->has_own && subject->len <= REDACT_TEXT_MAX &&
+	       !(subject->context && redact_is_named(r, subject->context)) &&
+	       redact_is_quiet(r, subject->text, subject->len) &&
+	       utf8_valid(subject->text, subject->len, NULL);
+}
+
 int redact_top(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
 	       const struct redact_spans *given, const struct redact_place *place,
 	       struct redact_report *report)
 {
+	if (!(given && given->n) && redact_is_untouched(r, subject))
+		return 0;
+	s->used = true;
 	memset(s->counts, 0, sizeof(s->counts[0]) * r->n_rules);
 	s->budget = (uint64_t)r->match_limit * BUDGET_FACTOR;
 	int err = REDACT_WITHHELD;
@@ -109,15 +123,13 @@ int redact_top(const struct redactor *r, struct redact_scratch *s, const struct 
 	return err;
 }
 
-int redact_text(const struct redactor *redactor, struct redact_scratch *scratch, const char *text, size_t len,
-		const char *path, const char *context, struct redact_report *report, char **ret_text,
-		size_t *ret_len)
+static int redact_at(const struct redactor *redactor, struct redact_scratch *scratch,
+		     const struct redact_subject *subject, const struct redact_place *place,
+		     struct redact_report *report, char **ret_text, size_t *ret_len)
 {
-	const struct redact_place place = {.base = path};
-	const struct redact_subject subject = {text ? text : "", len, context};
 	int r = redact_limits(redactor, scratch);
 	if (r == 0)
-		r = redact_top(redactor, scratch, &subject, NULL, &place, report);
+		r = redact_top(redactor, scratch, subject, NULL, place, report);
 	if (r == 1) {
 		const struct redact_bytes *out = &scratch->level[0].out;
 		char *copy = malloc(out->len + 1);
@@ -132,4 +144,22 @@ int redact_text(const struct redactor *redactor, struct redact_scratch *scratch,
 	}
 	redact_scratch_clear(scratch);
 	return r;
+}
+
+int redact_text(const struct redactor *redactor, struct redact_scratch *scratch, const char *text, size_t len,
+		const char *path, const char *context, struct redact_report *report, char **ret_text,
+		size_t *ret_len)
+{
+	const struct redact_place place = {.base = path};
+	const struct redact_subject subject = {text ? text : "", len, context};
+	return redact_at(redactor, scratch, &subject, &place, report, ret_text, ret_len);
+}
+
+int redact_member(const struct redactor *redactor, struct redact_scratch *scratch, const char *text,
+		  size_t len, const char *path, const char *name, struct redact_report *report,
+		  char **ret_text, size_t *ret_len)
+{
+	const struct redact_place above = {.base = path}, place = {.above = &above, .name = name};
+	const struct redact_subject subject = {text, len, name};
+	return redact_at(redactor, scratch, &subject, &place, report, ret_text, ret_len);
 }
