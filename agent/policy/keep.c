@@ -260,7 +260,10 @@ static int keep_file(struct keeper *k, enum config_keep how, uint32_t max, size_
 			if (!owned)
 				return -ENOMEM;
 		}
-		if (value != before && json_object_set_new(file, names[i], owned) < 0)
+		/* What is clean comes back as it is, with one reference more. */
+		if (value == before)
+			json_decref(owned);
+		else if (json_object_set_new(file, names[i], owned) < 0)
 			return -ENOMEM;
 	}
 	return 0;
