@@ -98,6 +98,68 @@ static bool in_userinfo(const struct redact_match *m)
 	       memchr(m->text + i, ':', m->start - i);
 }
 
+static bool is_one_of(const char *p, size_t len, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strlen(words[i]) == len && !strncasecmp(p, words[i], len))
+			return true;
+	return false;
+}
+
+/* Endings of domains; of those with two letters, which are many, all but languages that are no country's. */
+static bool is_top_level(const char *p, size_t len)
+{
+	static const char *const generic[] = {
+		"com", "net", "org",   "edu",	 "gov",	 "mil",	  "int",  "info",    "biz",	"name",
+		"app", "dev", "cloud", "online", "shop", "email", "mail", "company", "example", "test"};
+	static const char *const languages[] = {"da", "el", "en", "ja", "zh", "cs", "he", "hi"};
+	if (len >= 2 && (uint8_t)p[0] >= 0xc3)
+		return true;
+	if (len > 4 && !strncasecmp(p, "xn--", 4))
+		return true;
+	if (len == 2)
+		return is_alnum(p[0]) && !is_digit(p[0]) && is_alnum(p[1]) && !is_digit(p[1]) &&
+		       !is_one_of(p, len, languages, ARRAY_SIZE(languages));
+	return is_one_of(p, len, generic, ARRAY_SIZE(generic));
+}
+
+/* "icon@2x", "lodash@4.17" */
+static bool is_version(const char *p, size_t len)
+{
+	size_t digits = 0;
+	while (digits < len && is_digit(p[digits]))
+		digits++;
+	return digits == len || (digits > 0 && len == digits + 1 && p[digits] == 'x');
+}
+
+/* A file may be called by an address: of "jane@example.com.txt" the address goes, up to the last label that
+ * ends a domain. False: none does. */
+static bool cut_file_ending(struct redact_match *m)
+{
+	const char *begin = m->text + m->start, *end = m->text + m->end;
+	const char *at = memchr(begin, '@', m->end - m->start);
+	const char *escaped = at ? NULL : memmem(begin, m->end - m->start, "%40", 3);
+	const char *label = at ? at + 1 : escaped ? escaped + 3 : end;
+	size_t cut = 0;
+	for (bool first = true; label < end; first = false) {
+		const char *dot = memchr(label, '.', (size_t)(end - label));
+		if (!dot)
+			break;
+		/* "example.com-2.txt" */
+		const bool coded = dot - label > 4 && !strncasecmp(label, "xn--", 4);
+		const char *dash = coded ? NULL : memchr(label, '-', (size_t)(dot - label));
+		const size_t len = (size_t)((dash ? dash : dot) - label);
+		if (!first && is_top_level(label, len))
+			cut = (size_t)(label + len - m->text);
+		if (first && is_version(label, (size_t)(dot - label)))
+			return false;
+		label = dot + 1;
+	}
+	if (cut)
+		m->end = cut;
+	return cut > 0;
+}
+
 bool redact_check_email(struct redact_match *m)
 {
 	const char *p = m->text + m->start;
@@ -108,10 +170,7 @@ bool redact_check_email(struct redact_match *m)
 	if (!dot || in_userinfo(m))
 		return false;
 	size_t ending = len - (size_t)(dot + 1 - p);
-	for (size_t i = 0; i < ARRAY_SIZE(file_endings); i++)
-		if (strlen(file_endings[i]) == ending && !strncasecmp(dot + 1, file_endings[i], ending))
-			return false;
-	return true;
+	return !is_one_of(dot + 1, ending, file_endings, ARRAY_SIZE(file_endings)) || cut_file_ending(m);
 }
 
 /* --- telephone numbers --- */

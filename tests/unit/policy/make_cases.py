@@ -269,6 +269,8 @@ add("Jane Doe <{}>, Bob <{}>", ("email", "jane@example.com"), ("email", "bob@exa
 add("邮箱{}请回复", ("email", "li.wei@example.cn"))
 add("To: {};{}", ("email", "a.b@example.com"), ("email", "c.d@example.com"))
 add("reply to {}.", ("email", "team@example.io"))
+add("see {}.txt and C:\\\\mail\\\\{}.2024.pdf", ("email", "jana.m@example.com"), ("email", "j.d@mail.example.de"))
+add("{}-2.html", ("email", "jana.m@example.co.uk"))
 add("{{\"to\":\"{}\"}}", ("email", "json@example.com"))
 add("{{\"arguments\":\"{{\\\\\"to\\\\\":\\\\\"{}\\\\\"}}\"}}", ("email", "deep@example.com"))
 add("line one\\\\n{}\\\\nline three", ("email", "escaped@example.com"))

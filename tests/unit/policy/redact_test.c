@@ -16,6 +16,10 @@ static const struct {
 	{"", ""},
 	{"nothing here", "nothing here"},
 	{"a@b.co", "[email]"},
+	{"jana.m@example.com.txt", "[email].txt"},
+	{"jana.m@example.com.tar.json", "[email].tar.json"},
+	{"jana.m@example.com-1.pdf", "[email]-1.pdf"},
+	{"jana.m%40example.de.csv", "[email].csv"},
 	{"a@b.co,c@d.org;e@f.net", "[email],[email];[email]"},
 	/* Escapes hide nothing, and what is around them stays. */
 	{"it said \\\"jane\\u0040example.com\\\" then", "it said \\\"[email]\\\" then"},
