@@ -2,7 +2,6 @@
 /* Rules into a redactor. */
 #include "policy/redact.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
@@ -254,15 +253,17 @@ static int context_get(struct redactor *r, const char *text, struct redact_compi
 	return 0;
 }
 
-static void lead_add(struct redactor *r, const char *prefix)
+/* The first three bytes of a prefix, of which only five bits are looked at: letters in either case are alike,
+ * and some other bytes, which the prefix is compared for. */
+static void prefix_note(struct redactor *r, struct redact_compiled_form *c)
 {
-	for (unsigned int third = 0; third < 32; third++) {
-		if (prefix[2] && third != ((uint8_t)prefix[2] & 31u))
-			continue;
-		const char lead[3] = {prefix[0], prefix[1], (char)third};
-		const size_t bit = redact_lead(lead);
-		r->leads[bit / 8] |= (uint8_t)(1u << bit % 8);
-	}
+	const char *mark = c->form->mark;
+	const size_t at = r->n_forms - r->first[REDACT_PREFIX];
+	c->mark_len = strlen(mark);
+	for (size_t i = 0; at < 64 && i < ARRAY_SIZE(r->leads); i++)
+		for (unsigned int bits = 0; bits < 32; bits++)
+			if (i >= c->mark_len || bits == ((uint8_t)mark[i] & 31u))
+				r->leads[i][bits] |= 1ULL << at;
 }
 
 static bool begins_shape(char shape, unsigned int byte)
@@ -279,7 +280,7 @@ static void number_note(struct redactor *r, const struct redact_form *form)
 {
 	struct redact_numbers *n = &r->numbers;
 	const size_t at = r->n_forms - r->first[REDACT_NUMBER];
-	const uint64_t bit = at < 64 ? 1ULL << at : 0;
+	const uint64_t bit = at < 64 ? 1ULL << at : 0, runs = (uint32_t)(form->digits >> 8);
 	size_t run = 0, word_run = 0;
 
 	while (form->mark[run] == 'D')
@@ -290,57 +291,43 @@ static void number_note(struct redactor *r, const struct redact_form *form)
 		if (begins_shape(form->mark[0], byte))
 			n->first[byte] |= bit;
 	for (size_t i = 0; i <= REDACT_RUN_MAX; i++) {
-		n->digit_run[i] |= i >= run ? bit : 0;
+		const bool fits = !runs || (i < 32 && runs >> i & 1);
+		n->digit_run[i] |= i >= run && fits ? bit : 0;
 		n->word_run[i] |= i >= word_run ? bit : 0;
 	}
-	for (size_t i = form->min_digits; i <= REDACT_NUMBER_REACH; i++)
-		n->digits[i] |= bit;
+	n->lettered |= form->digits & REDACT_LETTERS ? bit : 0;
+	for (size_t i = 0; i <= REDACT_NUMBER_REACH; i++) {
+		n->digits[i] |= i >= (form->digits & 0xff) ? bit : 0;
+		n->bare[i] |= i >= (form->digits & 0xff) || form->digits & REDACT_LETTERS ? bit : 0;
+	}
 }
 
-static void stir(struct redactor *r, const char *bytes)
+static void marks_add(struct redactor *r, const char *marks)
 {
-	for (; *bytes; bytes++)
-		r->stirs[(uint8_t)*bytes] = true;
+	for (; *marks; marks++) {
+		unsigned int i = 0;
+		while (i < r->n_marks && r->marks[i][0] != (uint8_t)*marks)
+			i++;
+		if (i == r->n_marks)
+			memset(&r->marks[r->n_marks++], *marks, sizeof(r->marks[0]));
+	}
 }
 
-/* What must stand in a text for this form to be tried. */
-static void trigger_note(struct redactor *r, const struct redact_form *form)
+/* What the search stops at for this form. */
+static void trigger_note(struct redactor *r, struct redact_compiled_form *c)
 {
-	switch (form->trigger) {
-	case REDACT_AT:
-		stir(r, "@%");
-		break;
-	case REDACT_NUMBER:
-		number_note(r, form);
-		stir(r, "0123456789");
-		break;
-	case REDACT_IPV4:
-		stir(r, "0123456789");
-		break;
-	case REDACT_IPV6:
-	case REDACT_SCHEME:
-		stir(r, ":");
-		break;
-	case REDACT_DASHES:
-		stir(r, "-");
-		break;
-	case REDACT_TILDE:
-		stir(r, "~");
-		break;
-	case REDACT_PREFIX: {
-		/* redact_lead() takes some other bytes for it too, but the prefix is compared then. */
-		const char begin[] = {(char)toupper((uint8_t)form->mark[0]),
-				      (char)tolower((uint8_t)form->mark[0]), 0};
-		stir(r, begin);
-		lead_add(r, form->mark);
-		break;
-	}
-	case REDACT_WHOLE:
-	case REDACT_TRIGGERS:
-		break;
-	}
-	r->marks_only &= form->trigger != REDACT_NUMBER && form->trigger != REDACT_IPV4 &&
-			 form->trigger != REDACT_PREFIX;
+	static const char *const marks[REDACT_TRIGGERS] = {
+		[REDACT_AT] = "@%",    [REDACT_NUMBER] = "+(", [REDACT_IPV6] = ":",
+		[REDACT_SCHEME] = ":", [REDACT_DASHES] = "-",  [REDACT_TILDE] = "~",
+	};
+	const enum redact_trigger trigger = c->form->trigger;
+	if (marks[trigger])
+		marks_add(r, marks[trigger]);
+	if (trigger == REDACT_NUMBER)
+		number_note(r, c->form);
+	if (trigger == REDACT_PREFIX)
+		prefix_note(r, c);
+	r->marks_only &= trigger != REDACT_NUMBER && trigger != REDACT_IPV4 && trigger != REDACT_PREFIX;
 }
 
 static int form_add(struct redactor *r, const struct redact_form *form, size_t rule)
@@ -348,10 +335,11 @@ static int form_add(struct redactor *r, const struct redact_form *form, size_t r
 	struct redact_compiled_form *c = &r->forms[r->n_forms];
 	c->form = form;
 	c->rule = (uint16_t)rule;
-	int err = builtin_compile(&c->code, &c->jit, form->pattern, PCRE2_ANCHORED);
+	/* Without a look ahead, over thousands of bytes, for what the pattern needs: it ends sooner. */
+	int err = builtin_compile(&c->code, &c->jit, form->pattern, PCRE2_ANCHORED | PCRE2_NO_START_OPTIMIZE);
 	if (err < 0)
 		return err;
-	trigger_note(r, form);
+	trigger_note(r, c);
 	r->n_forms++;
 	c->secret = secret_group(c->code);
 	return form->context ? context_get(r, form->context, c) : 0;
@@ -383,7 +371,7 @@ static int trigger_add(struct redactor *r, enum redact_trigger trigger, bool wit
 static int forms_add(struct redactor *r)
 {
 	size_t n = count_forms();
-	r->marks_only = r->stirs['\\'] = true;
+	r->marks_only = true;
 	r->forms = calloc(n, sizeof(*r->forms));
 	r->contexts = calloc(n, sizeof(*r->contexts));
 	r->context_texts = calloc(n, sizeof(*r->context_texts));
@@ -400,8 +388,12 @@ static int forms_add(struct redactor *r)
 			return err;
 	}
 	r->first[REDACT_TRIGGERS] = r->n_forms;
-	/* One bit each in struct redact_numbers. */
-	return r->first[REDACT_NUMBER + 1] - r->first[REDACT_NUMBER] <= 64 ? 0 : -E2BIG;
+	for (unsigned int i = r->n_marks; i < REDACT_MARKS_MAX; i++)
+		r->marks[i] = r->n_marks ? r->marks[0] : (lanes){0} + '@';
+	/* One bit each in redactor.numbers and .leads. */
+	const bool fit = r->first[REDACT_NUMBER + 1] - r->first[REDACT_NUMBER] <= 64 &&
+			 r->first[REDACT_PREFIX + 1] - r->first[REDACT_PREFIX] <= 64;
+	return fit ? 0 : -E2BIG;
 }
 
 /* --- the redactor --- */

@@ -157,7 +157,7 @@ int redact_member(const struct redactor *redactor, struct redact_scratch *scratc
 int redact_json(const struct redactor *redactor, struct redact_scratch *scratch, json_t **value,
 		const char *path, const char *context, struct redact_report *report);
 
-/* The same on a deep copy, or on value itself if nothing of it can match; value is untouched. *ret_value is
+/* The same on a deep copy, or on value itself if nothing is found in it; value is untouched. *ret_value is
  * the caller's (json_decref()) on 0 and 1. */
 int redact_json_copy(const struct redactor *redactor, struct redact_scratch *scratch, const json_t *value,
 		     const char *path, const char *context, struct redact_report *report, json_t **ret_value);

@@ -81,6 +81,9 @@ const size_t redact_n_builtins = ARRAY_SIZE(redact_builtins);
 /* Not one of several numbers in a row. */
 #define ALONE_BEGIN BEGIN "(?<![0-9] )"
 #define ALONE_END   "(?![0-9A-Za-z]|[ .-][0-9])"
+/* How many digits a number may begin with before anything else. */
+#define N(n)	(1ULL << (8 + (n)))
+#define FROM(n) (0xffffffffULL << (8 + (n)))
 /* A space (no-break, narrow no-break), hyphen (no-break) or dash, or a dot. */
 #define NBSP "\\xC2\\xA0|\\xE2\\x80[\\x91\\x93\\xAF]"
 #define SEP  "(?:[ .-]|" NBSP ")"
@@ -100,7 +103,7 @@ const size_t redact_n_builtins = ARRAY_SIZE(redact_builtins);
 	"[^0-9 \\n,;.=:_-]{0,16}[^0-9a-z\\n]{0,4}(?:[a-z]{1,12}[^0-9a-z\\n]{0,3}){0,3}\\z"
 
 const struct redact_form redact_forms_contact[] = {
-	/* Its local part is bounded by the search; nothing here repeats over an '@'. */
+	/* Its local part is bounded by the search, and what it may repeat over is: a "%40", but no '@'. */
 	{"email", REDACT_AT, NULL, 0,
 	 "(?:[A-Za-z0-9_+]|" WIDE ")(?:[A-Za-z0-9._%+'-]|" WIDE ")*?(?:@|%40)"
 	 "(?:(?:[A-Za-z0-9-]|" WIDE ")+\\.){1,8}(?:xn--[A-Za-z0-9-]+|[A-Za-z]{2,24}|(?:" WIDE
@@ -117,12 +120,12 @@ const struct redact_form redact_forms_contact[] = {
 	{"phone", REDACT_NUMBER, "(DDD", 10,
 	 "(?<![0-9A-Za-z])\\([2-9][0-9]{2}\\)" SEP "?[2-9][0-9]{2}" SEP "[0-9]{4}" END, NULL,
 	 redact_check_phone_nanp},
-	{"phone", REDACT_NUMBER, "D", 10,
+	{"phone", REDACT_NUMBER, "D", 10 | N(1) | N(3),
 	 "(?<![0-9A-Za-z+])(?<![0-9][ .-])(?:1" SEP ")?(?:\\([2-9][0-9]{2}\\)" SEP "?|[2-9][0-9]{2}" SEP
 	 ")[2-9][0-9]{2}" SEP "[0-9]{4}" ALONE_END,
 	 NULL, redact_check_phone_nanp},
 	/* An area code with its 0: two groups, pairs of digits, or one group. */
-	{"phone", REDACT_NUMBER, "DDD", 9,
+	{"phone", REDACT_NUMBER, "DDD", 9 | N(3) | N(4) | N(5) | N(6),
 	 ALONE_BEGIN
 	 "0[1-9](?:[0-9]{1,4}(?:[ /]| / |" NBSP
 	 ")|[0-9]{1,3}(?:-| - ))(?:[0-9]{3,4}([ -])[0-9]{3,5}|[0-9]{3}([ -])[0-9]{2}\\2"
@@ -132,13 +135,13 @@ const struct redact_form redact_forms_contact[] = {
 	 "(?<![0-9A-Za-z])\\(0[1-9][0-9]{0,4}\\) ?[0-9]{3,8}(?:[ -][0-9]{2,5}){0,3}" ALONE_END, NULL,
 	 redact_check_phone_national},
 	/* France and neighbours; Japan, Australia; Dutch mobiles. */
-	{"phone", REDACT_NUMBER, "DD", 10,
+	{"phone", REDACT_NUMBER, "DD", 10 | N(2),
 	 ALONE_BEGIN "(?:0[1-9](" SEP
 		     ")[0-9]{2}(?:\\1[0-9]{2}){3}|0[1-9]-[0-9]{4}-[0-9]{4}|0[2-8] [0-9]{4} [0-9]{4}|"
 		     "06[ -][0-9]{8})" ALONE_END,
 	 NULL, NULL},
 	/* China, Korea; India; Brazil. */
-	{"phone", REDACT_NUMBER, "DDD", 10,
+	{"phone", REDACT_NUMBER, "DDD", 10 | N(3) | N(5),
 	 ALONE_BEGIN "(?:1[3-9][0-9]([ -])[0-9]{4}\\1[0-9]{4}|[6-9][0-9]{4} [0-9]{5})" ALONE_END, NULL, NULL},
 	{"phone", REDACT_NUMBER, "(DD)", 10,
 	 "(?<![0-9A-Za-z])\\([1-9][0-9]\\) ?9?[0-9]{4}-[0-9]{4}" ALONE_END, NULL, NULL},
@@ -146,14 +149,14 @@ const struct redact_form redact_forms_contact[] = {
 	 BEGIN "[0-9](?:(?:[ ./()-]|" NBSP "){0,2}[0-9]){7,14}(?![0-9A-Za-z])", PHONE_WORDS,
 	 redact_check_phone_named},
 
-	{"card", REDACT_NUMBER, "DDDD", 13,
+	{"card", REDACT_NUMBER, "DDDD", 13 | N(4) | FROM(13),
 	 BEGIN "(?:[2-6][0-9]{12,18}|[2-6][0-9]{3}( {1,2}|[.-]|" NBSP
 	       ")[0-9]{4}\\1[0-9]{4}\\1[0-9]{4}(?:\\1[0-9]{1,3})?|"
 	       "[56][0-9]{3}( |-)[0-9]{4}\\2[0-9]{4}\\2[0-9]{1,3}|"
 	       "3[0-9]{3}( {1,2}|[.-]|" NBSP ")[0-9]{6}\\3[0-9]{4,5})" END,
 	 NULL, redact_check_card},
 
-	{"iban", REDACT_NUMBER, "LLDD", 8,
+	{"iban", REDACT_NUMBER, "LLDD", 8 | REDACT_LETTERS,
 	 "(?<![0-9A-Za-z])(?i)[A-Z]{2}[0-9]{2}(?:(?:[ -]|" NBSP ")?[0-9A-Z]){11,32}", NULL,
 	 redact_check_iban},
 
@@ -170,67 +173,70 @@ const struct redact_form redact_forms_contact[] = {
 #define WORDS(list) "(?i)(?<![a-z])(?:" list ")[^0-9a-z\\n]{0,4}(?:[a-z]{1,12}[^0-9a-z\\n]{0,3}){0,3}\\z"
 
 const struct redact_form redact_forms_national[] = {
-	{"us-ssn", REDACT_NUMBER, "DDD", 9, BEGIN "[0-9]{3}([ -])[0-9]{2}\\1[0-9]{4}" ALONE_END, NULL,
+	{"us-ssn", REDACT_NUMBER, "DDD", 9 | N(3), BEGIN "[0-9]{3}([ -])[0-9]{2}\\1[0-9]{4}" ALONE_END, NULL,
 	 redact_check_us_ssn},
-	{"us-ssn", REDACT_NUMBER, "DDD", 9, BEGIN "[0-9]{9}" END,
+	{"us-ssn", REDACT_NUMBER, "DDD", 9 | N(9), BEGIN "[0-9]{9}" END,
 	 WORDS("ssn|social[ _-]?security|soc\\.? sec\\.?"), redact_check_us_ssn},
-	{"uk-nino", REDACT_NUMBER, "LL", 6,
+	{"uk-nino", REDACT_NUMBER, "LL", 6 | REDACT_LETTERS,
 	 "(?<![0-9A-Za-z])(?i)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]([ "
 	 "-]?)[0-9]{2}\\1[0-9]{2}\\1[0-9]{2}\\1[A-D]" END,
 	 NULL, redact_check_uk_nino},
-	{"uk-nhs", REDACT_NUMBER, "DDD", 10, BEGIN "[0-9]{3}([ -]?)[0-9]{3}\\1[0-9]{4}" END, WORDS("nhs"),
-	 redact_check_uk_nhs},
-	{"de-steuer-id", REDACT_NUMBER, "DD", 11,
+	{"uk-nhs", REDACT_NUMBER, "DDD", 10 | N(3) | N(10), BEGIN "[0-9]{3}([ -]?)[0-9]{3}\\1[0-9]{4}" END,
+	 WORDS("nhs"), redact_check_uk_nhs},
+	{"de-steuer-id", REDACT_NUMBER, "DD", 11 | N(2) | N(11),
 	 BEGIN "[1-9](?:[0-9]{10}|[0-9]([ /])[0-9]{3}\\1[0-9]{3}\\1[0-9]{3})" END, NULL,
 	 redact_check_de_steuer_id},
-	{"fr-nir", REDACT_NUMBER, "D", 13,
+	{"fr-nir", REDACT_NUMBER, "D", 6 | N(1) | N(6) | N(13) | N(15),
 	 BEGIN
 	 "[12378]([ .]?)[0-9]{2}\\1[0-9]{2}\\1(?:[0-9]{2}|2[ABab])\\1[0-9]{3}\\1[0-9]{3}[ .-]?[0-9]{2}" END,
 	 NULL, redact_check_fr_nir},
-	{"es-dni", REDACT_NUMBER, "DD", 8,
+	{"es-dni", REDACT_NUMBER, "DD", 8 | N(2) | N(5) | N(8),
 	 BEGIN "[0-9]{2}\\.?[0-9]{3}\\.?[0-9]{3}-?[A-HJ-NP-TV-Za-hj-np-tv-z]" END, NULL, redact_check_es_dni},
-	{"es-dni", REDACT_NUMBER, "L", 7,
+	{"es-dni", REDACT_NUMBER, "L", 7 | REDACT_LETTERS,
 	 "(?<![0-9A-Za-z])[XYZxyz]-?[0-9]{7}-?[A-HJ-NP-TV-Za-hj-np-tv-z]" END, NULL, redact_check_es_dni},
-	{"it-codice-fiscale", REDACT_NUMBER, "LLLLLLX", 1,
+	{"it-codice-fiscale", REDACT_NUMBER, "LLLLLLX", 1 | REDACT_LETTERS,
 	 "(?<![0-9A-Za-z])(?i)[A-Z]{6}[0-9L-NP-V]{2}[A-EHLMPRST][0-9L-NP-V]{2}[A-Z][0-9L-NP-V]{3}[A-Z]" END,
 	 NULL, redact_check_it_codice_fiscale},
-	{"nl-bsn", REDACT_NUMBER, "DD", 8,
+	{"nl-bsn", REDACT_NUMBER, "DD", 8 | N(3) | N(4) | N(8) | N(9),
 	 BEGIN "(?:[0-9]{8,9}|[0-9]{4}([ .])[0-9]{2}\\1[0-9]{3}|[0-9]{3}([ .-])[0-9]{3}\\2[0-9]{3})" END,
 	 WORDS("bsn|burger[ _-]?service[ _-]?nummer|sofi[ -]?nummer|citizen service"), redact_check_nl_bsn},
-	{"pl-pesel", REDACT_NUMBER, "DDDDDDDD", 11, BEGIN "[0-9]{11}" END, NULL, redact_check_pl_pesel},
-	{"se-personnummer", REDACT_NUMBER, "DDDDDD", 10, BEGIN "(?:19|20)?[0-9]{6}[+-][0-9]{4}" END, NULL,
-	 redact_check_se_personnummer},
-	{"se-personnummer", REDACT_NUMBER, "DDDDDDDD", 10, BEGIN "(?:19|20)?[0-9]{10}" END,
+	{"pl-pesel", REDACT_NUMBER, "DDDDDDDD", 11 | N(11), BEGIN "[0-9]{11}" END, NULL,
+	 redact_check_pl_pesel},
+	{"se-personnummer", REDACT_NUMBER, "DDDDDD", 10 | N(6) | N(8),
+	 BEGIN "(?:19|20)?[0-9]{6}[+-][0-9]{4}" END, NULL, redact_check_se_personnummer},
+	{"se-personnummer", REDACT_NUMBER, "DDDDDDDD", 10 | N(10) | N(12), BEGIN "(?:19|20)?[0-9]{10}" END,
 	 WORDS("personnummer|person[ -]?nr|pnr|samordningsnummer"), redact_check_se_personnummer},
-	{"dk-cpr", REDACT_NUMBER, "DDDDDD", 10, BEGIN "[0-9]{6}[ -]?[0-9]{4}" END,
+	{"dk-cpr", REDACT_NUMBER, "DDDDDD", 10 | N(6) | N(10), BEGIN "[0-9]{6}[ -]?[0-9]{4}" END,
 	 WORDS("cpr|personnummer|cpr[ -]?nr|cpr[ -]?nummer"), redact_check_dk_cpr},
-	{"no-fnr", REDACT_NUMBER, "DDDDDD", 11, BEGIN "[0-9]{6} ?[0-9]{5}" END, NULL, redact_check_no_fnr},
-	{"fi-hetu", REDACT_NUMBER, "DDDDDD", 9, BEGIN "[0-9]{6}[+A-FU-Y-][0-9]{3}[0-9A-FHJ-NPR-Y]" END, NULL,
-	 redact_check_fi_hetu},
-	{"ch-ahv", REDACT_NUMBER, "DDD", 13, BEGIN "756([. ]?)[0-9]{4}\\1[0-9]{4}\\1[0-9]{2}" END, NULL,
-	 redact_check_ch_ahv},
-	{"at-svnr", REDACT_NUMBER, "DDDD", 10, BEGIN "[0-9]{4}[ -]?[0-9]{6}" END,
+	{"no-fnr", REDACT_NUMBER, "DDDDDD", 11 | N(6) | N(11), BEGIN "[0-9]{6} ?[0-9]{5}" END, NULL,
+	 redact_check_no_fnr},
+	{"fi-hetu", REDACT_NUMBER, "DDDDDD", 9 | REDACT_LETTERS | N(6),
+	 BEGIN "[0-9]{6}[+A-FU-Y-][0-9]{3}[0-9A-FHJ-NPR-Y]" END, NULL, redact_check_fi_hetu},
+	{"ch-ahv", REDACT_NUMBER, "DDD", 13 | N(3) | N(13),
+	 BEGIN "756([. ]?)[0-9]{4}\\1[0-9]{4}\\1[0-9]{2}" END, NULL, redact_check_ch_ahv},
+	{"at-svnr", REDACT_NUMBER, "DDDD", 10 | N(4) | N(10), BEGIN "[0-9]{4}[ -]?[0-9]{6}" END,
 	 WORDS("svnr|sv[ -]?nummer|sozialversicherungsnummer|versicherungsnummer"), redact_check_at_svnr},
-	{"be-rrn", REDACT_NUMBER, "DD", 11, BEGIN "[0-9]{2}\\.[0-9]{2}\\.[0-9]{2}-[0-9]{3}\\.[0-9]{2}" END,
-	 NULL, redact_check_be_rrn},
-	{"be-rrn", REDACT_NUMBER, "DDDDDDDD", 11, BEGIN "[0-9]{11}" END,
+	{"be-rrn", REDACT_NUMBER, "DD", 11 | N(2),
+	 BEGIN "[0-9]{2}\\.[0-9]{2}\\.[0-9]{2}-[0-9]{3}\\.[0-9]{2}" END, NULL, redact_check_be_rrn},
+	{"be-rrn", REDACT_NUMBER, "DDDDDDDD", 11 | N(11), BEGIN "[0-9]{11}" END,
 	 WORDS("rijksregisternummer|registre national|national register|nn|niss|insz"), redact_check_be_rrn},
-	{"br-cpf", REDACT_NUMBER, "DDD", 11, BEGIN "[0-9]{3}\\.[0-9]{3}\\.[0-9]{3}-[0-9]{2}" END, NULL,
+	{"br-cpf", REDACT_NUMBER, "DDD", 11 | N(3), BEGIN "[0-9]{3}\\.[0-9]{3}\\.[0-9]{3}-[0-9]{2}" END, NULL,
 	 redact_check_br_cpf},
-	{"br-cpf", REDACT_NUMBER, "DDDDDDDD", 11, BEGIN "[0-9]{11}" END, WORDS("cpf"), redact_check_br_cpf},
-	{"ca-sin", REDACT_NUMBER, "DDD", 9, BEGIN "[0-9]{3}([ -]?)[0-9]{3}\\1[0-9]{3}" END,
+	{"br-cpf", REDACT_NUMBER, "DDDDDDDD", 11 | N(11), BEGIN "[0-9]{11}" END, WORDS("cpf"),
+	 redact_check_br_cpf},
+	{"ca-sin", REDACT_NUMBER, "DDD", 9 | N(3) | N(9), BEGIN "[0-9]{3}([ -]?)[0-9]{3}\\1[0-9]{3}" END,
 	 WORDS("sin|social insurance|nas|num\\xC3\\xA9ro d'assurance sociale"), redact_check_ca_sin},
-	{"au-tfn", REDACT_NUMBER, "DDD", 9, BEGIN "[0-9]{3}([ -]?)[0-9]{3}\\1[0-9]{3}" END,
+	{"au-tfn", REDACT_NUMBER, "DDD", 9 | N(3) | N(9), BEGIN "[0-9]{3}([ -]?)[0-9]{3}\\1[0-9]{3}" END,
 	 WORDS("tfn|tax file"), redact_check_au_tfn},
-	{"in-aadhaar", REDACT_NUMBER, "DDDD", 12,
+	{"in-aadhaar", REDACT_NUMBER, "DDDD", 12 | N(4),
 	 ALONE_BEGIN "[2-9][0-9]{3}([ -])[0-9]{4}\\1[0-9]{4}" ALONE_END, NULL, redact_check_in_aadhaar},
-	{"in-aadhaar", REDACT_NUMBER, "DDDDDDDD", 12, BEGIN "[2-9][0-9]{11}" END,
+	{"in-aadhaar", REDACT_NUMBER, "DDDDDDDD", 12 | N(12), BEGIN "[2-9][0-9]{11}" END,
 	 WORDS("aadhaar|aadhar|uidai|uid"), redact_check_in_aadhaar},
-	{"in-pan", REDACT_NUMBER, "LLLLLDDDDL", 4,
+	{"in-pan", REDACT_NUMBER, "LLLLLDDDDL", 4 | REDACT_LETTERS,
 	 "(?<![0-9A-Za-z_])[A-Z]{3}[ABCFGHJLPT][A-Z](?!0000)[0-9]{4}[A-Z]" END, NULL, NULL},
-	{"cn-resident-id", REDACT_NUMBER, "DDDDDDDD", 17, BEGIN "[1-9][0-9]{16}[0-9Xx]" END, NULL,
-	 redact_check_cn_id},
-	{"kr-rrn", REDACT_NUMBER, "DDDDDD", 13, BEGIN "[0-9]{6}-[1-8][0-9]{6}" END, NULL,
+	{"cn-resident-id", REDACT_NUMBER, "DDDDDDDD", 17 | N(17) | N(18), BEGIN "[1-9][0-9]{16}[0-9Xx]" END,
+	 NULL, redact_check_cn_id},
+	{"kr-rrn", REDACT_NUMBER, "DDDDDD", 13 | N(6), BEGIN "[0-9]{6}-[1-8][0-9]{6}" END, NULL,
 	 redact_check_kr_rrn},
 	{0},
 };

@@ -36,13 +36,18 @@ struct redact_match {
 
 typedef bool (*redact_check_fn)(struct redact_match *m);
 
+#define REDACT_LETTERS (1ULL << 63)
+
 struct redact_form {
 	const char *rule;
 	enum redact_trigger trigger;
 	/* REDACT_NUMBER: the first characters: D digit, L ASCII letter, X either, others as they are.
 	 * REDACT_WHOLE: the last two letters of the contexts that match, in lower case, between spaces. */
 	const char *mark;
-	uint8_t min_digits; /* REDACT_NUMBER: within reach of the first character */
+	/* REDACT_NUMBER: bits 0 to 7: at least so many within reach of the first character. Bit 8 + n: it may
+	 * begin with n digits before anything else; none of these: with any number of them. REDACT_LETTERS:
+	 * letters may stand before the last of these digits. */
+	uint64_t digits;
 	const char *pattern;
 	const char *context; /* a pattern that what comes before, or the context given by the caller, must
 				match */

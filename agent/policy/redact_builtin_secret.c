@@ -30,9 +30,11 @@ const struct redact_form redact_forms_secret[] = {
 	{"anthropic-key", REDACT_PREFIX, "sk-ant-", 0, BEGIN "sk-ant-[A-Za-z0-9_-]{20,256}" END, NULL,
 	 redact_check_mixed},
 
-	{"azure-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9A-Fa-f]{32}(?![0-9A-Za-z-])", KEY_WORDS, NULL},
-	{"azure-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9A-Za-z]{84}" END, NULL, redact_check_azure84},
-	{"azure-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9A-Za-z]{84}" END, KEY_WORDS, NULL},
+	{"azure-key", REDACT_NUMBER, X32, 1 | REDACT_LETTERS, BEGIN "[0-9A-Fa-f]{32}(?![0-9A-Za-z-])",
+	 KEY_WORDS, NULL},
+	{"azure-key", REDACT_NUMBER, X32, 1 | REDACT_LETTERS, BEGIN "[0-9A-Za-z]{84}" END, NULL,
+	 redact_check_azure84},
+	{"azure-key", REDACT_NUMBER, X32, 1 | REDACT_LETTERS, BEGIN "[0-9A-Za-z]{84}" END, KEY_WORDS, NULL},
 	{"azure-storage-key", REDACT_PREFIX, "AccountKey", 0,
 	 BEGIN "(?i)AccountKey\\s?=\\s?(?<secret>[A-Za-z0-9+/]{86}==)", NULL, NULL},
 	{"azure-storage-key", REDACT_PREFIX, "SharedAccessKey", 0,
@@ -86,7 +88,7 @@ const struct redact_form redact_forms_secret[] = {
 	{"sendgrid-key", REDACT_PREFIX, "SG.", 0,
 	 BEGIN "SG\\.[A-Za-z0-9_-]{16,32}\\.[A-Za-z0-9_-]{16,64}(?![A-Za-z0-9_-])", NULL, redact_check_mixed},
 	{"twilio-key", REDACT_PREFIX, "SK", 0, BEGIN "SK[0-9a-f]{32}" END, NULL, NULL},
-	{"twilio-key", REDACT_NUMBER, X32, 1, BEGIN "[0-9a-f]{32}(?![0-9A-Za-z-])",
+	{"twilio-key", REDACT_NUMBER, X32, 1 | REDACT_LETTERS, BEGIN "[0-9a-f]{32}(?![0-9A-Za-z-])",
 	 "(?i)(?:twilio[a-z0-9_ .-]{0,30}|auth[ _-]?token)" IS "\\z", NULL},
 
 	TOKEN("hf_", "hf_[A-Za-z0-9]{30,64}"),

@@ -242,6 +242,7 @@ static int find_views(const struct redactor *r, struct redact_scratch *s, const 
 {
 	const char *text = t->text + base;
 	const uint32_t *places = NULL;
+	s->used = true;
 	for (unsigned int level = 0; level < r->nested; level++) {
 		struct redact_bytes *view = &s->view[level % 2], *map = &s->map[level % 2];
 		int escaped = make_view(text, len, places, view, map);

@@ -6,6 +6,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/lanes.h"
 #include "base/utf8.h"
 #include "policy/redact.h"
 #include "policy/redact_builtin.h"
@@ -48,6 +49,7 @@ struct redact_compiled_form {
 	const struct redact_form *form;
 	pcre2_code *code;
 	pcre2_code *context; /* shared: owned by redactor.contexts */
+	size_t mark_len;     /* bytes; of REDACT_PREFIX */
 	int secret;	     /* as of a rule */
 	uint16_t rule;
 	bool jit, context_jit;
@@ -58,6 +60,8 @@ struct redact_compiled_form {
 /* Of the shape of a number this much at most is looked at before its form is. */
 #define REDACT_RUN_MAX 32U
 
+#define REDACT_MARKS_MAX 7
+
 /* Bit n: the n-th form of REDACT_NUMBER is possible. */
 struct redact_numbers {
 	uint64_t first[256]; /* by the first byte */
@@ -65,6 +69,8 @@ struct redact_numbers {
 			   1]; /* by the digits, or the letters and digits, that it begins with */
 	uint64_t word_run[REDACT_RUN_MAX + 1];
 	uint64_t digits[REDACT_NUMBER_REACH + 1]; /* by the digits within reach */
+	uint64_t bare[REDACT_NUMBER_REACH + 1];	  /* by those of them before any letter */
+	uint64_t lettered;			  /* those that may have a letter before a digit */
 };
 
 struct redactor {
@@ -78,9 +84,11 @@ struct redactor {
 	const char **context_texts;
 	bool *context_jits;
 	size_t n_contexts;
-	uint8_t leads[32768 / 8]; /* how the prefixes there are begin */
+	uint64_t leads[3][32]; /* bit n: the n-th form of REDACT_PREFIX may have this byte there */
 	struct redact_numbers numbers;
-	bool stirs[256]; /* without such a byte nothing is found by triggers: REDACT_WHOLE apart */
+	/* Each of one byte that a trigger outside of words begins with; the rest are like the first. */
+	lanes marks[REDACT_MARKS_MAX];
+	unsigned int n_marks;
 	bool marks_only; /* no trigger is in a word */
 	bool has_own;
 	bool names, across_parts;
@@ -100,7 +108,7 @@ struct redact_level {
 };
 
 struct redact_scratch {
-	bool used; /* since it was cleared */
+	bool used; /* one of the buffers holds text */
 	pcre2_match_data *match;
 	pcre2_match_context *limits;
 	pcre2_jit_stack *stack;
@@ -113,6 +121,7 @@ struct redact_scratch {
 	struct redact_bytes norm;
 	struct redact_level level[REDACT_NESTED_MAX + 1];
 	uint64_t counts[REDACT_RULES_MAX]; /* of the text at hand */
+	bool counted;			   /* one of them is not 0 */
 	const char *withheld;		   /* the name to say with REDACT_WITHHELD */
 	uint64_t budget;		   /* match steps left for the text at hand */
 };
@@ -123,12 +132,6 @@ struct redact_subject {
 	size_t len;
 	const char *context; /* or NULL */
 };
-
-/* Three bytes as a number below 32768; letters in either case are alike, and some others. */
-static inline size_t redact_lead(const char *p)
-{
-	return ((uint8_t)p[0] & 31u) << 10 | ((uint8_t)p[1] & 31u) << 5 | ((uint8_t)p[2] & 31u);
-}
 
 static inline void pcre2_match_data_freep(pcre2_match_data **match)
 {
@@ -153,15 +156,14 @@ int redact_limits(const struct redactor *r, struct redact_scratch *s);
 int redact_scan(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
 		size_t from, size_t to, struct redact_spans *spans);
 
-/* No trigger stands in text. */
+/* JSON text in which no built-in rule can find anything, whatever its literals are the values of. */
 bool redact_is_quiet(const struct redactor *r, const char *text, size_t len);
+
+/* A short text that no rule finds anything in: most are words of the API. False says nothing. */
+bool redact_is_dull(const struct redactor *r, const struct redact_subject *subject);
 
 /* A form of REDACT_WHOLE may hold for a value of this context. */
 bool redact_is_named(const struct redactor *r, const char *context);
-
-/* True: no rule finds anything in the text, as can be told without searching. Most texts are words of the API
- * and small. Escapes are undone before a search, so a backslash may hide anything. */
-bool redact_is_untouched(const struct redactor *r, const struct redact_subject *subject);
 
 /* What the operator's rules find. The same. */
 int redact_own(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
@@ -202,6 +204,11 @@ int redact_plain(const struct redactor *r, struct redact_scratch *s, unsigned in
 int redact_literals(const struct redactor *r, struct redact_scratch *s, unsigned int level,
 		    const struct redact_subject *subject);
 bool redact_is_json(const char *text, size_t len);
+bool redact_may_be_json(const char *text, size_t len); /* by its first byte */
+
+/* redact_top() would not leave the string as it is. A string without findings costs one search and no copy.
+ */
+bool redact_changes(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject);
 
 /* The outermost string, with limits, lengths and encoding. 1: s->level[0].out, which says so if the string is
  * withheld, and the report has it; 0: it stays; -errno. */

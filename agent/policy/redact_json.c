@@ -217,49 +217,82 @@ int redact_json(const struct redactor *redactor, struct redact_scratch *scratch,
 
 /* --- copies --- */
 
-static bool is_quiet(const struct redactor *r, const json_t *value, const char *context, size_t depth);
+static bool is_clean(struct redact_walk *w, json_t *value, const char *context);
 
-static bool is_quiet_object(const struct redactor *r, const json_t *object, size_t depth)
+static bool is_clean_object(struct redact_walk *w, json_t *object)
 {
 	const char *name;
 	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)object, name, value)
-		if ((r->names && !redact_is_quiet(r, name, strlen(name))) || !is_quiet(r, value, name, depth))
+	json_object_foreach (object, name, value) {
+		const struct redact_subject subject = {name, strlen(name), NULL};
+		if ((w->r->names && redact_changes(w->r, w->s, &subject)) || !is_clean(w, value, name))
+			return false;
+	}
+	return true;
+}
+
+static bool is_clean_array(struct redact_walk *w, json_t *array, const char *context)
+{
+	size_t i;
+	json_t *item;
+	if (w->r->across_parts && (redact_walk_parts(w, array, NULL) < 0 || w->changed))
+		return false;
+	json_array_foreach (array, i, item)
+		if (!is_clean(w, item, context))
 			return false;
 	return true;
 }
 
-/* True: redaction changes nothing, as can be told without searching. */
-static bool is_quiet(const struct redactor *r, const json_t *value, const char *context, size_t depth)
+static bool is_clean_integer(struct redact_walk *w, const json_t *value, const char *context)
+{
+	char text[24];
+	const json_int_t n = json_integer_value(value);
+	if (n < NUMBER_MIN && n > -NUMBER_MIN)
+		return true;
+	int len = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, n);
+	const struct redact_subject subject = {text, (size_t)len, context};
+	const bool clean = !redact_changes(w->r, w->s, &subject);
+	OPENSSL_cleanse(text, sizeof(text));
+	return clean;
+}
+
+/* True: walk_value() would change nothing. Most values are so, and need no copy then. */
+static bool is_clean(struct redact_walk *w, json_t *value, const char *context)
 {
 	const struct redact_subject subject = {json_string_value(value), json_string_length(value), context};
-	size_t i;
-	json_t *item;
-	if (depth == REDACT_DEPTH_MAX || r->has_own)
-		return false;
 	if (json_is_string(value))
-		return redact_is_untouched(r, &subject);
+		return !redact_changes(w->r, w->s, &subject);
 	if (json_is_integer(value))
-		return json_integer_value(value) < NUMBER_MIN && json_integer_value(value) > -NUMBER_MIN;
-	if (json_is_object(value))
-		return is_quiet_object(r, value, depth + 1);
-	json_array_foreach ((json_t *)(uintptr_t)value, i, item)
-		if (!is_quiet(r, item, context, depth + 1))
-			return false;
-	return true;
+		return is_clean_integer(w, value, context);
+	if (!json_is_object(value) && !json_is_array(value))
+		return true;
+	if (w->depth == REDACT_DEPTH_MAX)
+		return false;
+	w->depth++;
+	const bool clean =
+		json_is_object(value) ? is_clean_object(w, value) : is_clean_array(w, value, context);
+	w->depth--;
+	return clean;
 }
 
 int redact_json_copy(const struct redactor *redactor, struct redact_scratch *scratch, const json_t *value,
 		     const char *path, const char *context, struct redact_report *report, json_t **ret_value)
 {
-	if (is_quiet(redactor, value, context, 0)) {
-		*ret_value = json_incref((json_t *)(uintptr_t)value);
+	struct redact_walk w = {.r = redactor, .s = scratch, .dry = true};
+	json_t *from = (json_t *)(uintptr_t)value;
+	int r = redact_limits(redactor, scratch);
+	if (r < 0)
+		return r;
+	const bool clean = is_clean(&w, from, context);
+	redact_scratch_clear(scratch);
+	if (clean) {
+		*ret_value = json_incref(from);
 		return 0;
 	}
 	json_t *copy = json_deep_copy(value);
 	if (!copy)
 		return -ENOMEM;
-	int r = redact_json(redactor, scratch, &copy, path, context, report);
+	r = redact_json(redactor, scratch, &copy, path, context, report);
 	if (r < 0)
 		json_decref(copy);
 	else

@@ -202,12 +202,18 @@ static bool check_token(struct checker *k, char kind)
 	}
 }
 
+bool redact_may_be_json(const char *text, size_t len)
+{
+	struct cursor c = {text, len, 0};
+	skip_space(&c);
+	return c.at < len && (text[c.at] == '{' || text[c.at] == '[' || text[c.at] == '"');
+}
+
 bool redact_is_json(const char *text, size_t len)
 {
 	struct cursor c = {text, len, 0};
 	struct checker k = {.state = VALUE};
-	skip_space(&c);
-	if (c.at == len || !strchr("{[\"", text[c.at]) || !text[c.at])
+	if (!redact_may_be_json(text, len))
 		return false;
 	for (;;) {
 		struct token t = next_token(&c);
@@ -345,6 +351,7 @@ int redact_literals(const struct redactor *r, struct redact_scratch *s, unsigned
 	struct literals l = {
 		.r = r, .s = s, .level = level, .text = subject->text, .out = &s->level[level].out};
 	int err = 0;
+	s->used = true;
 	redact_bytes_reset(l.out);
 	for (struct token t = next_token(&c); err == 0 && t.kind > 0; t = next_token(&c))
 		err = take(&l, &c, &t, subject->context);

@@ -132,13 +132,18 @@ static int finish_chain(struct chain *c)
 		spans->n = 0;
 		s->budget = (uint64_t)c->w->r->match_limit * 20;
 		err = redact_find(c->w->r, s, &subject, spans);
-		if (err == REDACT_WITHHELD)
+		if (err == REDACT_WITHHELD && c->w->dry) {
+			c->w->changed = true;
+			err = 0;
+		} else if (err == REDACT_WITHHELD) {
 			err = withhold_all(c);
-		else if (err == 0)
+		} else if (err == 0) {
 			redact_spans_merge(spans);
+		}
 		for (size_t i = 0; err == 0 && i < spans->n; i++)
 			err = split_span(c, spans->v[i], &list);
-		if (err == 0 && list.len)
+		c->w->changed |= list.len > 0;
+		if (err == 0 && list.len && !c->w->dry)
 			err = apply_list(c, &list);
 	}
 	c->n = 0;
@@ -162,10 +167,24 @@ static int add_part(struct chain *c, size_t part)
 	return err ? err : add_piece(c, part, from, now - from);
 }
 
+static bool has_neighbours(const json_t *array)
+{
+	bool before = false;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const bool now = part_text(array, i);
+		if (before && now)
+			return true;
+		before = now;
+	}
+	return false;
+}
+
 int redact_walk_parts(struct redact_walk *w, json_t *array, const struct redact_place *place)
 {
 	struct chain c = {.w = w, .array = array, .place = place};
 	int err = 0;
+	if (!has_neighbours(array))
+		return 0;
 	redact_bytes_reset(&w->s->joined);
 	for (size_t i = 0; err == 0 && i < json_array_size(array); i++) {
 		if (part_text(array, i))

@@ -86,6 +86,7 @@ static int put_replacement(const struct redactor *r, struct redact_scratch *s, c
 		return 0;
 	const struct redact_compiled_rule *rule = &r->rules[span.rule];
 	s->counts[span.rule]++;
+	s->counted = true;
 	if (rule->mode == REDACT_DROP)
 		return 0;
 	if (rule->mode == REDACT_HASH)

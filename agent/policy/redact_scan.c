@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The built-in rules over a text: one pass finds the places where some form can begin; patterns run only
- * there, so ordinary prose costs little more than that pass. */
+ * there, so ordinary prose costs little more than that pass, which takes 64 bytes at a time. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/digit.h"
+#include "base/lanes.h"
 #include "base/macro.h"
 #include "policy/redact_internal.h"
 
@@ -12,6 +13,7 @@
 #define CONTEXT_REACH 96
 #define NUMBER_REACH  REDACT_NUMBER_REACH
 #define LOCAL_REACH   64
+#define DOMAIN_REACH  384 /* behind a "%40", which a local part may go over, to the next and the next */
 
 enum {
 	WORD = 1 << 0, /* ASCII letter or digit */
@@ -59,7 +61,11 @@ struct scan {
 	size_t to;
 	size_t ipv6_done; /* no other attempt before this place */
 	size_t at_done;	  /* the last '@' that was looked at: local parts do not reach over it */
+	bool probe;	  /* ends at the first place where a form would be tried; s and spans are not there */
 };
+
+/* What scanning ends with in a probe. */
+#define CANDIDATE 1
 
 static uint8_t kind_at(const struct scan *c, size_t i)
 {
@@ -109,6 +115,8 @@ static int try_form(struct scan *c, const struct redact_compiled_form *f, size_t
 {
 	const struct redact_subject *t = c->subject;
 	const size_t reach = MIN(c->to, at + REDACT_FORM_REACH);
+	if (c->probe)
+		return CANDIDATE;
 	int rc = redact_run(c->s, f->code, f->jit, t->text, reach, at,
 			    MAX(c->r->match_limit, REDACT_MATCH_LIMIT_DEFAULT), PCRE2_UNSET);
 	if (rc == PCRE2_ERROR_NOMATCH)
@@ -153,57 +161,41 @@ static bool has_shape(const struct scan *c, const char *shape, size_t at)
 	return true;
 }
 
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
-
-/* Digits in the next NUMBER_REACH bytes, whatever stands between them. Most words with a digit are told from
- * long numbers by this alone, many bytes at a time. */
-static unsigned int digits_ahead(const struct scan *c, size_t at)
+/* Digits in the next NUMBER_REACH bytes, up to the first byte that may not stand within a number. */
+static unsigned int digits_ahead(const struct scan *c, size_t at, bool with_letters)
 {
-	const char *t = c->subject->text;
-	bytes16 sum = {0};
-	uint64_t halves[2];
+	const uint8_t *t = (const uint8_t *)c->subject->text;
+	const size_t reach = MIN(c->to, at + NUMBER_REACH);
 	unsigned int n = 0;
-	if (c->to - at < NUMBER_REACH) {
-		for (; at < c->to; at++)
-			n += !!(kind_at(c, at) & DIGIT);
-		return n;
+	for (; at < reach; at++) {
+		const uint8_t kind = kinds[t[at]];
+		if (!(kind & NUMBER) || (!with_letters && (kind & (WORD | DIGIT)) == WORD))
+			break;
+		n += !!(kind & DIGIT);
 	}
-	for (size_t i = 0; i < NUMBER_REACH; i += sizeof(sum)) {
-		bytes16 v;
-		memcpy(&v, t + at + i, sizeof(v));
-		sum -= (bytes16)((v - '0') < 10);
-	}
-	memcpy(halves, &sum, sizeof(sum));
-	/* At most 3 in each byte: the sum of all stands in the highest. */
-	return (unsigned int)(((halves[0] + halves[1]) * 0x0101010101010101ULL) >> 56);
+	return n;
 }
 
 /* The forms for which nothing that is quickly seen speaks against a number at this place. */
 static uint64_t number_forms(const struct scan *c, size_t at, size_t word_len)
 {
 	const struct redact_numbers *n = &c->r->numbers;
-	uint64_t forms =
-		n->first[(uint8_t)c->subject->text[at]] & n->word_run[MIN(word_len, (size_t)REDACT_RUN_MAX)];
+	const size_t most = MIN(word_len, (size_t)REDACT_RUN_MAX);
+	uint64_t forms = n->first[(uint8_t)c->subject->text[at]] & n->word_run[most];
 	size_t run = 0;
-	if (forms)
-		forms &= n->digits[digits_ahead(c, at)];
-	while (forms && run < MIN(word_len, (size_t)REDACT_RUN_MAX) && (kind_at(c, at + run) & DIGIT))
+	while (forms && run < most && (kind_at(c, at + run) & DIGIT))
 		run++;
-	return forms & n->digit_run[run];
+	forms &= n->digit_run[run];
+	if (forms)
+		forms &= n->bare[digits_ahead(c, at, false)];
+	return forms & n->lettered ? forms & n->digits[digits_ahead(c, at, true)] : forms;
 }
 
 /* word_len: of the word that begins here; 0: a mark does. */
 static int at_number(struct scan *c, size_t at, size_t word_len)
 {
-	unsigned int digits = 0;
-	uint64_t forms = number_forms(c, at, word_len);
-	if (!forms)
-		return 0;
-	const size_t reach = MIN(c->to, at + NUMBER_REACH);
-	for (size_t i = at; i < reach && (kind_at(c, i) & NUMBER); i++)
-		digits += !!(kind_at(c, i) & DIGIT);
 	int r = 0;
-	for (forms &= c->r->numbers.digits[digits]; r == 0 && forms; forms &= forms - 1) {
+	for (uint64_t forms = number_forms(c, at, word_len); r == 0 && forms; forms &= forms - 1) {
 		const struct redact_compiled_form *f =
 			&c->r->forms[c->r->first[REDACT_NUMBER] + (size_t)__builtin_ctzll(forms)];
 		if (has_shape(c, f->form->mark, at))
@@ -212,14 +204,23 @@ static int at_number(struct scan *c, size_t at, size_t word_len)
 	return r;
 }
 
+/* The forms whose prefix may stand here, by its first three bytes. */
+static inline __attribute__((always_inline)) uint64_t prefix_forms(const struct scan *c, size_t at)
+{
+	const uint8_t *p = (const uint8_t *)c->subject->text + at;
+	const uint64_t(*leads)[32] = c->r->leads;
+	return at + 2 < c->to ? leads[0][p[0] & 31u] & leads[1][p[1] & 31u] & leads[2][p[2] & 31u] : 0;
+}
+
 static int at_prefix(struct scan *c, size_t at)
 {
 	int r = 0;
-	for (size_t i = c->r->first[REDACT_PREFIX]; r == 0 && i < c->r->first[REDACT_PREFIX + 1]; i++) {
-		const char *mark = c->r->forms[i].form->mark;
-		size_t len = strlen(mark);
-		if (len <= c->to - at && !strncasecmp(c->subject->text + at, mark, len))
-			r = try_form(c, &c->r->forms[i], at);
+	for (uint64_t forms = prefix_forms(c, at); r == 0 && forms; forms &= forms - 1) {
+		const struct redact_compiled_form *f =
+			&c->r->forms[c->r->first[REDACT_PREFIX] + (size_t)__builtin_ctzll(forms)];
+		if (f->mark_len <= c->to - at &&
+		    !strncasecmp(c->subject->text + at, f->form->mark, f->mark_len))
+			r = try_form(c, f, at);
 	}
 	return r;
 }
@@ -233,9 +234,15 @@ static int at_sign(struct scan *c, size_t at)
 		start--;
 	c->at_done = at;
 	for (; start < at; start++) {
-		uint8_t b = (uint8_t)c->subject->text[start];
-		if ((kinds[b] & WORD) || b == '_' || b == '+' || (b >= 0xc3 && b <= 0xd4))
-			return try_all(c, REDACT_AT, start);
+		const uint8_t b = (uint8_t)c->subject->text[start];
+		if (!(kinds[b] & WORD) && b != '_' && b != '+' && (b < 0xc3 || b > 0xd4))
+			continue;
+		const size_t to = c->to;
+		if (c->subject->text[at] == '%')
+			c->to = MIN(to, at + DOMAIN_REACH);
+		const int r = try_all(c, REDACT_AT, start);
+		c->to = to;
+		return r;
 	}
 	return 0;
 }
@@ -282,15 +289,14 @@ static int at_mark(struct scan *c, size_t at)
 	}
 }
 
-static int at_word(struct scan *c, size_t at, size_t end, uint8_t seen)
+static int at_word(struct scan *c, size_t at)
 {
 	const char *t = c->subject->text;
-	int r = 0;
-	if (at + 2 < c->to) {
-		size_t bit = redact_lead(t + at);
-		if (c->r->leads[bit / 8] & (1u << bit % 8))
-			r = at_prefix(c, at);
-	}
+	size_t end = at;
+	uint8_t seen = 0;
+	for (; end < c->to && (kind_at(c, end) & WORD); end++)
+		seen |= kind_at(c, end);
+	int r = end - at > 1 ? at_prefix(c, at) : 0;
 	/* "AB 12 34 56 C" */
 	if (r == 0 && !(seen & DIGIT) && end - at == 2 && end + 1 < c->to &&
 	    (t[end] == ' ' || t[end] == '-') && (kind_at(c, end + 1) & DIGIT))
@@ -333,14 +339,6 @@ static int at_start(struct scan *c)
 	return 0;
 }
 
-bool redact_is_quiet(const struct redactor *r, const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (r->stirs[(uint8_t)text[i]])
-			return false;
-	return true;
-}
-
 bool redact_is_named(const struct redactor *r, const char *context)
 {
 	const size_t len = strlen(context);
@@ -350,45 +348,145 @@ bool redact_is_named(const struct redactor *r, const char *context)
 	return false;
 }
 
-static int scan_marks(struct scan *c, size_t from)
+/* --- the pass --- */
+
+/* 64 bytes of a text; bit n is byte n. */
+struct block {
+	uint64_t word, digit, mark;
+	uint64_t odd; /* not ASCII, or a backslash */
+};
+
+/* v: bytes of the text; the first `drop` of them do not count. Inlined, since the last two are known then. */
+static inline __attribute__((always_inline)) void block_add(struct block *b, const lanes *marks, lanes v,
+							    unsigned int drop, unsigned int at,
+							    unsigned int n_marks, bool with_odd)
 {
-	const uint8_t *text = (const uint8_t *)c->subject->text;
+	const lanes digit = (lanes)((lanes)(v - '0') < 10);
+	const lanes word = (lanes)((lanes)((v | 0x20) - 'a') < 26) | digit;
+	lanes mark = (lanes)(v == marks[0]);
+	for (unsigned int i = 1; i < n_marks; i++)
+		mark |= (lanes)(v == marks[i]);
+	if (with_odd)
+		b->odd |= (uint64_t)(lanes_bits((lanes)(v >= 0x80) | (lanes)(v == '\\')) >> drop) << at;
+	b->mark |= (uint64_t)(lanes_bits(mark) >> drop) << at;
+	b->digit |= (uint64_t)(lanes_bits(digit) >> drop) << at;
+	b->word |= (uint64_t)(lanes_bits(word) >> drop) << at;
+}
+
+/* Less than LANES bytes to the end. Where the text is longer, what lies before them is read as well. */
+static lanes load_tail(const uint8_t *t, size_t at, size_t to, unsigned int *ret_drop)
+{
+	lanes v = {0};
+	*ret_drop = 0;
+	if (to >= LANES) {
+		*ret_drop = (unsigned int)(LANES - (to - at));
+		return lanes_load(t + to - LANES);
+	}
+	for (size_t i = at; i < to; i++)
+		v[i - at] = t[i];
+	return v;
+}
+
+static inline __attribute__((always_inline)) struct block block_of(const struct scan *c, size_t base,
+								   unsigned int n_marks, bool with_odd)
+{
+	const uint8_t *t = (const uint8_t *)c->subject->text;
+	const lanes *marks = c->r->marks;
+	struct block b = {0};
+	unsigned int drop;
+	if (c->to - base >= 64) {
+		for (unsigned int i = 0; i < 64; i += LANES)
+			block_add(&b, marks, lanes_load(t + base + i), 0, i, n_marks, with_odd);
+		return b;
+	}
+	for (unsigned int i = 0; base + i < c->to; i += LANES) {
+		const bool whole = c->to - base - i >= LANES;
+		const lanes v = whole ? lanes_load(t + base + i) : load_tail(t, base + i, c->to, &drop);
+		block_add(&b, marks, v, whole ? 0 : drop, i, n_marks, with_odd);
+	}
+	return b;
+}
+
+static struct block block_at(const struct scan *c, size_t base)
+{
+	return c->r->n_marks <= 2 ? block_of(c, base, 2, false) : block_of(c, base, REDACT_MARKS_MAX, false);
+}
+
+/* Of the words that begin in a block, those for which at_word() has something to do. */
+static uint64_t block_words(const struct scan *c, size_t base, const struct block *b, uint64_t starts)
+{
+	uint64_t run = b->word, numbers = b->digit, prefixes = 0;
+	/* A letter before a digit of the same word becomes one too, so the first tells of all. */
+	for (unsigned int step = 1; step < 64; step *= 2) {
+		numbers |= run & (numbers >> step);
+		run &= run >> step;
+	}
+	const uint64_t pairs = starts & (b->word >> 1) & ~(b->word >> 2);
+	numbers |= pairs & (b->digit >> 3 | 7ULL << 61);
+	/* The last word may go on in the next block. */
+	if (b->word >> 63 && starts)
+		numbers |= 1ULL << (63 - __builtin_clzll(starts));
+	for (uint64_t left = starts; left; left &= left - 1) {
+		const unsigned int i = (unsigned int)__builtin_ctzll(left);
+		prefixes |= (uint64_t)(prefix_forms(c, base + i) != 0) << i;
+	}
+	return (starts & numbers) | prefixes;
+}
+
+static int scan_block(struct scan *c, size_t base, const struct block *b, uint64_t *in_word)
+{
+	const uint64_t starts = c->r->marks_only ? 0 : b->word & ~(b->word << 1 | *in_word);
+	uint64_t places = b->mark;
 	int err = 0;
-	for (size_t i = from; err == 0 && i < c->to; i++) {
-		while (i < c->to && !c->r->stirs[text[i]])
-			i++;
-		if (i < c->to && (kinds[text[i]] & MARK))
-			err = at_mark(c, i);
+	*in_word = b->word >> 63;
+	if (starts)
+		places |= block_words(c, base, b, starts);
+	for (; err == 0 && places; places &= places - 1) {
+		const unsigned int i = (unsigned int)__builtin_ctzll(places);
+		err = b->mark >> i & 1 ? at_mark(c, base + i) : at_word(c, base + i);
 	}
 	return err;
+}
+
+static int scan_blocks(struct scan *c, size_t from)
+{
+	uint64_t in_word = 0;
+	int err = 0;
+	for (size_t base = from; err == 0 && base < c->to; base += 64) {
+		const struct block b = block_at(c, base);
+		err = scan_block(c, base, &b, &in_word);
+	}
+	return err;
+}
+
+bool redact_is_dull(const struct redactor *r, const struct redact_subject *subject)
+{
+	struct scan c = {.r = r, .subject = subject, .to = subject->len, .probe = true};
+	uint64_t in_word = 0;
+	if (!subject->len)
+		return true;
+	if (subject->len > 64 || r->has_own || redact_may_be_json(subject->text, subject->len) ||
+	    (subject->context && redact_is_named(r, subject->context)))
+		return false;
+	const struct block b = block_of(&c, 0, REDACT_MARKS_MAX, true);
+	return !b.odd && scan_block(&c, 0, &b, &in_word) == 0;
+}
+
+bool redact_is_quiet(const struct redactor *r, const char *text, size_t len)
+{
+	const struct redact_subject subject = {text, len, NULL};
+	struct scan c = {.r = r, .subject = &subject, .to = len, .probe = true};
+	/* Escapes may hide anything; members may have names that speak for their values. */
+	const bool named = r->first[REDACT_WHOLE] < r->first[REDACT_WHOLE + 1] && memchr(text, ':', len);
+	return !named && !memchr(text, '\\', len) && scan_blocks(&c, 0) == 0;
 }
 
 int redact_scan(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
 		size_t from, size_t to, struct redact_spans *spans)
 {
 	struct scan c = {.r = r, .s = s, .subject = subject, .spans = spans, .to = to};
-	const char *text = subject->text;
 	if (!r->n_forms || from >= to)
 		return 0;
 	int err = from == 0 && subject->context ? at_start(&c) : 0;
-	if (err == 0 && r->marks_only)
-		return scan_marks(&c, from);
-	for (size_t i = from; err == 0 && i < to;) {
-		uint8_t kind = kinds[(uint8_t)text[i]];
-		if (!(kind & WORD)) {
-			if (kind & MARK)
-				err = at_mark(&c, i);
-			i++;
-			continue;
-		}
-		const size_t at = i;
-		uint8_t seen = 0;
-		do {
-			seen |= kind;
-			kind = ++i < to ? kinds[(uint8_t)text[i]] : 0;
-		} while (kind & WORD);
-		if (i - at > 1 || (seen & DIGIT))
-			err = at_word(&c, at, i, seen);
-	}
-	return err;
+	return err ? err : scan_blocks(&c, from);
 }

@@ -40,6 +40,7 @@ int redact_plain(const struct redactor *r, struct redact_scratch *s, unsigned in
 			s->withheld = r->rules[s->spans.v[0].rule].name;
 			return REDACT_WITHHELD;
 		}
+		s->used = true;
 		redact_bytes_reset(&l->next);
 		err = redact_apply(r, s, now.text, now.len, &s->spans, REDACT_GROWN(subject->len), &l->next);
 		if (err != 0)
@@ -55,9 +56,14 @@ int redact_plain(const struct redactor *r, struct redact_scratch *s, unsigned in
 int redact_string(const struct redactor *r, struct redact_scratch *s, unsigned int level,
 		  const struct redact_subject *subject, const struct redact_spans *given)
 {
-	if (level < r->nested && !(given && given->n) && redact_is_json(subject->text, subject->len))
-		return redact_literals(r, s, level, subject);
-	return redact_plain(r, s, level, subject, given);
+	if (level == r->nested || (given && given->n) || !redact_may_be_json(subject->text, subject->len))
+		return redact_plain(r, s, level, subject, given);
+	/* Its literals have no trigger that it does not have itself. */
+	if (!r->has_own && !(subject->context && redact_is_named(r, subject->context)) &&
+	    redact_is_quiet(r, subject->text, subject->len))
+		return 0;
+	return redact_is_json(subject->text, subject->len) ? redact_literals(r, s, level, subject)
+							   : redact_plain(r, s, level, subject, given);
 }
 
 void redact_scratch_clear(struct redact_scratch *s)
@@ -82,6 +88,7 @@ int redact_withhold(const struct redactor *r, struct redact_scratch *s, const st
 		    struct redact_report *report)
 {
 	struct redact_bytes *out = &s->level[0].out;
+	s->used = true;
 	redact_bytes_reset(out);
 	if (redact_bytes_add(out, "[withheld:", 10) < 0 ||
 	    redact_bytes_add(out, s->withheld, strlen(s->withheld)) < 0 || redact_bytes_add(out, "]", 1) < 0)
@@ -90,29 +97,39 @@ int redact_withhold(const struct redactor *r, struct redact_scratch *s, const st
 	return err ? err : 1;
 }
 
-bool redact_is_untouched(const struct redactor *r, const struct redact_subject *subject)
+/* 0, or REDACT_WITHHELD: it is too long, or not a text. */
+static int begin(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject)
 {
-	return !r->has_own && subject->len <= REDACT_TEXT_MAX &&
-	       !(subject->context && redact_is_named(r, subject->context)) &&
-	       redact_is_quiet(r, subject->text, subject->len) &&
-	       utf8_valid(subject->text, subject->len, NULL);
+	if (s->counted)
+		memset(s->counts, 0, sizeof(s->counts));
+	s->counted = false;
+	s->budget = (uint64_t)r->match_limit * BUDGET_FACTOR;
+	s->withheld = subject->len > REDACT_TEXT_MAX		       ? "size"
+		      : !utf8_valid(subject->text, subject->len, NULL) ? "utf-8"
+								       : NULL;
+	return s->withheld ? REDACT_WITHHELD : 0;
+}
+
+bool redact_changes(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject)
+{
+	if (redact_is_dull(r, subject))
+		return false;
+	if (begin(r, s, subject) != 0)
+		return true;
+	if (r->nested && redact_may_be_json(subject->text, subject->len))
+		return redact_string(r, s, 0, subject, NULL) != 0;
+	s->spans.n = 0;
+	return redact_find(r, s, subject, &s->spans) != 0 || s->spans.n > 0;
 }
 
 int redact_top(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
 	       const struct redact_spans *given, const struct redact_place *place,
 	       struct redact_report *report)
 {
-	if (!(given && given->n) && redact_is_untouched(r, subject))
+	if (!(given && given->n) && redact_is_dull(r, subject))
 		return 0;
-	s->used = true;
-	memset(s->counts, 0, sizeof(s->counts[0]) * r->n_rules);
-	s->budget = (uint64_t)r->match_limit * BUDGET_FACTOR;
-	int err = REDACT_WITHHELD;
-	if (subject->len > REDACT_TEXT_MAX)
-		s->withheld = "size";
-	else if (!utf8_valid(subject->text, subject->len, NULL))
-		s->withheld = "utf-8";
-	else
+	int err = begin(r, s, subject);
+	if (err == 0)
 		err = redact_string(r, s, 0, subject, given);
 	if (err == REDACT_WITHHELD)
 		return redact_withhold(r, s, place, report);

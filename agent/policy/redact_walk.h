@@ -11,6 +11,7 @@ struct redact_walk {
 	struct redact_report *report;
 	size_t depth;
 	bool changed;
+	bool dry; /* redact_walk_parts() only says in `changed` whether it would do anything */
 };
 
 /* A string of the value, in place. given: spans known beforehand, or NULL. 0; -errno. */

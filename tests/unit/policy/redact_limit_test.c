@@ -138,6 +138,7 @@ static void test_builtin(void **state)
 		"\\\\",
 		"%40",
 		"a%40",
+		"%40%40%40%40.",
 		"Q~",
 		"1Q~",
 		"\xc3\xa4",
