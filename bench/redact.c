@@ -55,6 +55,15 @@ static const char *const dense[] = {
 	"order 112-3456789-1234567, 44051401359, 2001:db8::17:1, https://u:p4ss@db.example.com:5432/x\n",
 };
 
+/* What a writer could repeat to make the search slow. */
+static const char *const hostile[] = {
+	"@",	   "a@",    "a.b@",  "%40",	    "1",	   "1 ",
+	"12-34-",  "+1",    "(1",    "-",	    "--",	   ":",
+	"::",	   "1:",    "://a:", "-----BEGIN ", "sk-",	   "password=",
+	"bearer ", "eyJa.", "DE89 ", "tel 1",	    "2026-03-14 ", "1.2.3.4 ",
+	"AB 1",	   "Q~",    "\\",    "\xc3\xa4@",   "[\"",	   "ssn 536-22-8714 ",
+};
+
 static char *fill(const char *const *lines, size_t n, const char *before, const char *after)
 {
 	char *text = malloc(TEXT_LEN + 512);
@@ -109,6 +118,34 @@ static double speed_of(const struct redact_rule *rules, size_t n, const char *te
 	return mb;
 }
 
+/* Per byte as much for a long text as for a short one: what a text costs is linear in its length. */
+static void hostile_table(void)
+{
+	static char text[(1 << 20) + 1];
+	struct redactor *r = NULL;
+	struct redact_scratch *s = NULL;
+	if (redactor_new(&r, all, ARRAY_SIZE(all), NULL, NULL) < 0 || redact_scratch_new(&s) < 0)
+		exit(1);
+	printf("%-28s %8s %8s %8s  ns per byte\n", "all rules, over and over", "16 KiB", "128 KiB", "1 MiB");
+	for (size_t i = 0; i < ARRAY_SIZE(hostile); i++) {
+		const size_t n = strlen(hostile[i]);
+		for (size_t k = 0; k < sizeof(text) - 1; k++)
+			text[k] = hostile[i][k % n];
+		printf("  %-26s", hostile[i]);
+		for (unsigned int shift = 14; shift <= 20; shift += 3) {
+			/* Whole characters only. */
+			const size_t len = (1U << shift) / n * n;
+			const char kept = text[len];
+			text[len] = 0;
+			printf(" %8.1f", 1e3 / speed(r, s, text));
+			text[len] = kept;
+		}
+		puts("");
+	}
+	redact_scratch_free(&s);
+	redactor_free(&r);
+}
+
 int main(void)
 {
 	char *english = fill(prose, ARRAY_SIZE(prose), "", "");
@@ -128,6 +165,7 @@ int main(void)
 	}
 	printf("  %-26s %8.0f %8.0f\n", "an operator's pattern", speed_of(&word, 1, texts[0]),
 	       speed_of(&word, 1, texts[3]));
+	hostile_table();
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(texts[i]);
 	return 0;
