@@ -108,13 +108,12 @@ run: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(O)/oaitap run $(ARGS)
 
-test: deps-test
-	$(Q)$(MAKE) --no-print-directory unit bpf-test conformance
-	$(Q)$(MAKE) --no-print-directory e2e
-
-test-full: deps-test
-	$(Q)$(MAKE) --no-print-directory unit bpf-test conformance
-	$(Q)$(MAKE) --no-print-directory e2e-full
+# One after the other, also with -j: some watch the whole host.
+test test-full: deps-test
+	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory bpf-test
+	$(Q)$(MAKE) --no-print-directory conformance
+	$(Q)$(MAKE) --no-print-directory $(if $(filter test-full,$@),e2e-full,e2e)
 
 install: all
 	install -D -m 755 $(O)/oaitap $(DESTDIR)$(PREFIX)/sbin/oaitap
