@@ -104,12 +104,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		       pieces = decode(&list, &limits, data + 3, size - 3, cut);
 	if (whole.error == -EFBIG || pieces.error == -EFBIG)
 		return 0;
-	/* libzstd looks at a frame that it has whole before it begins with it, and so may find corrupt what
-	 * in pieces is merely not at its end. */
-	must((whole.error || !whole.at_end) == (pieces.error || !pieces.at_end));
+	/* libzstd decodes a frame that it has whole in one pass, and finds corrupt what in pieces is merely
+	 * not at its end; of a frame with an empty block it says, by how it is cut, that it has ended or that
+	 * it has not. */
+	bool zstd = false;
+	for (size_t i = 0; i < list.n; i++)
+		zstd |= list.kinds[i] == CODING_ZSTD;
+	must(zstd || (whole.error || !whole.at_end) == (pieces.error || !pieces.at_end));
 	/* Up to what is corrupt, a decoder may give more or less of what it has. */
-	must(whole.error || pieces.error ||
-	     (whole.at_end == pieces.at_end && whole.out == pieces.out &&
-	      memcmp(whole.sum, pieces.sum, SHA256_LEN) == 0));
+	must(whole.error || pieces.error || whole.at_end != pieces.at_end ||
+	     (whole.out == pieces.out && memcmp(whole.sum, pieces.sum, SHA256_LEN) == 0));
 	return 0;
 }
