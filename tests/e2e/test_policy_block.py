@@ -168,7 +168,7 @@ def test_next_connection_is_refused(blocking, groups, name):
     assert wrong.ask(name) == REFUSED
     assert right.ask(name, url=f"https://{OPENAI}/v1/chat/completions") == "OK"
     wait_for(lambda: blocks(seen(agent), "over"), seconds + 5)
-    assert seconds - 1 < time.monotonic() - over < seconds + 5
+    assert time.monotonic() - over > seconds - 1
     assert wrong.ask(name) == "OK"
     events = agent.drain(0.5)
     violations = [event for event in events if event["event-type"] == "Policy" and "violations" in event]
