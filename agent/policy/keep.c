@@ -101,16 +101,22 @@ static int keep_path(struct keeper *k, struct openai_request *req)
 
 /* --- headers ------------------------------------------------------------------------- */
 
+/* Most differ in the first letter already. */
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (names[i][0] == name[0] && strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* Of these the event's writer needs the values, to hide them elsewhere; it never gives them. */
 static bool is_credential(const char *name)
 {
 	static const char *const names[] = {
 		"api-key",  "authorization", "cookie", "ocp-apim-subscription-key", "proxy-authorization",
 		"x-api-key"};
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i][0] == name[0] && strcmp(names[i], name) == 0)
-			return true;
-	return false;
+	return is_one_of(name, names, ARRAY_SIZE(names));
 }
 
 /* Written by the protocol, not by people: numbers, dates, and the host that is in `backend` as well. */
@@ -119,10 +125,8 @@ static bool is_protocol(const char *name)
 	static const char *const names[] = {
 		"content-encoding",	"content-length", "date",	    "host",   "transfer-encoding",
 		"openai-processing-ms", "retry-after",	  "retry-after-ms", "expect", "upgrade"};
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i][0] == name[0] && strcmp(names[i], name) == 0)
-			return true;
-	return strncmp(name, "x-ratelimit-", strlen("x-ratelimit-")) == 0;
+	return is_one_of(name, names, ARRAY_SIZE(names)) ||
+	       strncmp(name, "x-ratelimit-", strlen("x-ratelimit-")) == 0;
 }
 
 /* *ret_value: NULL if it stays as it is. */

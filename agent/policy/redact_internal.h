@@ -55,7 +55,7 @@ struct redact_compiled_form {
 	bool jit, context_jit;
 };
 
-/* How far ahead of a number's first byte digits are counted, in bytes; a multiple of 16. */
+/* How far ahead of a number's first byte digits are counted, in bytes. */
 #define REDACT_NUMBER_REACH 48
 /* Of the shape of a number this much at most is looked at before its form is. */
 #define REDACT_RUN_MAX 32U
@@ -156,14 +156,12 @@ int redact_limits(const struct redactor *r, struct redact_scratch *s);
 int redact_scan(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,
 		size_t from, size_t to, struct redact_spans *spans);
 
-/* JSON text in which no built-in rule can find anything, whatever its literals are the values of. */
-bool redact_is_quiet(const struct redactor *r, const char *text, size_t len);
+/* JSON text in which no rule can find anything, whatever its literals are the values of. False says nothing.
+ */
+bool redact_is_quiet(const struct redactor *r, const struct redact_subject *subject);
 
 /* A short text that no rule finds anything in: most are words of the API. False says nothing. */
 bool redact_is_dull(const struct redactor *r, const struct redact_subject *subject);
-
-/* A form of REDACT_WHOLE may hold for a value of this context. */
-bool redact_is_named(const struct redactor *r, const char *context);
 
 /* What the operator's rules find. The same. */
 int redact_own(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,

@@ -42,15 +42,25 @@ int redact_walk_withhold(struct redact_walk *w, json_t *string, const struct red
 	return err < 0 ? err : string_set(string, &w->s->level[0].out);
 }
 
-static int walk_integer(struct redact_walk *w, const json_t *value, const struct redact_place *place,
-			const char *context, json_t **ret_new)
+#define INTEGER_TEXT 24
+
+/* An integer as it is searched; its length. 0: it is not. */
+static size_t integer_text(const json_t *value, char ret_text[static INTEGER_TEXT])
 {
-	char text[24];
 	const json_int_t n = json_integer_value(value);
 	if (n < NUMBER_MIN && n > -NUMBER_MIN)
 		return 0;
-	int len = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, n);
-	const struct redact_subject subject = {text, (size_t)len, context};
+	return (size_t)snprintf(ret_text, INTEGER_TEXT, "%" JSON_INTEGER_FORMAT, n);
+}
+
+static int walk_integer(struct redact_walk *w, const json_t *value, const struct redact_place *place,
+			const char *context, json_t **ret_new)
+{
+	char text[INTEGER_TEXT];
+	size_t len = integer_text(value, text);
+	if (len == 0)
+		return 0;
+	const struct redact_subject subject = {text, len, context};
 	int err = redact_top(w->r, w->s, &subject, NULL, place, w->report);
 	OPENSSL_cleanse(text, sizeof(text));
 	if (err != 1)
@@ -103,16 +113,13 @@ static int rename_members(struct redact_walk *w, json_t *object, const struct re
 	return 0;
 }
 
-static bool any_name(struct redact_walk *w, const json_t *object, int *ret_err)
+static bool any_name_changes(struct redact_walk *w, json_t *object)
 {
 	const char *name;
 	json_t *value;
-	*ret_err = 0;
-	json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
+	json_object_foreach (object, name, value) {
 		const struct redact_subject subject = {name, strlen(name), NULL};
-		const struct redact_place nowhere = {.base = ""};
-		*ret_err = redact_top(w->r, w->s, &subject, NULL, &nowhere, NULL);
-		if (*ret_err != 0)
+		if (redact_changes(w->r, w->s, &subject))
 			return true;
 	}
 	return false;
@@ -122,13 +129,12 @@ static int walk_names(struct redact_walk *w, json_t *object, const struct redact
 {
 	const char *name;
 	json_t *value;
-	int err = 0;
-	if (!any_name(w, object, &err))
+	if (!any_name_changes(w, object))
 		return 0;
-	json_auto_t *fresh = err < 0 ? NULL : json_object();
-	if (err < 0 || !fresh)
-		return err < 0 ? err : -ENOMEM;
-	err = rename_members(w, object, place, fresh);
+	json_auto_t *fresh = json_object();
+	if (!fresh)
+		return -ENOMEM;
+	int err = rename_members(w, object, place, fresh);
 	if (err < 0)
 		return err;
 	w->changed = true;
@@ -223,11 +229,11 @@ static bool is_clean_object(struct redact_walk *w, json_t *object)
 {
 	const char *name;
 	json_t *value;
-	json_object_foreach (object, name, value) {
-		const struct redact_subject subject = {name, strlen(name), NULL};
-		if ((w->r->names && redact_changes(w->r, w->s, &subject)) || !is_clean(w, value, name))
+	if (w->r->names && any_name_changes(w, object))
+		return false;
+	json_object_foreach (object, name, value)
+		if (!is_clean(w, value, name))
 			return false;
-	}
 	return true;
 }
 
@@ -245,12 +251,11 @@ static bool is_clean_array(struct redact_walk *w, json_t *array, const char *con
 
 static bool is_clean_integer(struct redact_walk *w, const json_t *value, const char *context)
 {
-	char text[24];
-	const json_int_t n = json_integer_value(value);
-	if (n < NUMBER_MIN && n > -NUMBER_MIN)
+	char text[INTEGER_TEXT];
+	size_t len = integer_text(value, text);
+	if (len == 0)
 		return true;
-	int len = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, n);
-	const struct redact_subject subject = {text, (size_t)len, context};
+	const struct redact_subject subject = {text, len, context};
 	const bool clean = !redact_changes(w->r, w->s, &subject);
 	OPENSSL_cleanse(text, sizeof(text));
 	return clean;

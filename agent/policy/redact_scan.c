@@ -11,7 +11,6 @@
 
 /* How far before a match its context may begin, and how far ahead digits are counted, in bytes. */
 #define CONTEXT_REACH 96
-#define NUMBER_REACH  REDACT_NUMBER_REACH
 #define LOCAL_REACH   64
 #define DOMAIN_REACH  384 /* behind a "%40", which a local part may go over, to the next and the next */
 
@@ -161,11 +160,11 @@ static bool has_shape(const struct scan *c, const char *shape, size_t at)
 	return true;
 }
 
-/* Digits in the next NUMBER_REACH bytes, up to the first byte that may not stand within a number. */
+/* Digits in the next REDACT_NUMBER_REACH bytes, up to the first byte that may not stand within a number. */
 static unsigned int digits_ahead(const struct scan *c, size_t at, bool with_letters)
 {
 	const uint8_t *t = (const uint8_t *)c->subject->text;
-	const size_t reach = MIN(c->to, at + NUMBER_REACH);
+	const size_t reach = MIN(c->to, at + REDACT_NUMBER_REACH);
 	unsigned int n = 0;
 	for (; at < reach; at++) {
 		const uint8_t kind = kinds[t[at]];
@@ -339,11 +338,15 @@ static int at_start(struct scan *c)
 	return 0;
 }
 
-bool redact_is_named(const struct redactor *r, const char *context)
+/* Something may be found that no trigger in the text tells of: by a pattern of the operator's, or since the
+ * name of a member speaks for all of its value. */
+static bool needs_no_trigger(const struct redactor *r, const struct redact_subject *subject)
 {
-	const size_t len = strlen(context);
+	if (r->has_own || !subject->context)
+		return r->has_own;
+	const size_t len = strlen(subject->context);
 	for (size_t i = r->first[REDACT_WHOLE]; i < r->first[REDACT_WHOLE + 1]; i++)
-		if (ends_like(context, len, r->forms[i].form->mark))
+		if (ends_like(subject->context, len, r->forms[i].form->mark))
 			return true;
 	return false;
 }
@@ -465,20 +468,21 @@ bool redact_is_dull(const struct redactor *r, const struct redact_subject *subje
 	uint64_t in_word = 0;
 	if (!subject->len)
 		return true;
-	if (subject->len > 64 || r->has_own || redact_may_be_json(subject->text, subject->len) ||
-	    (subject->context && redact_is_named(r, subject->context)))
+	if (subject->len > 64 || redact_may_be_json(subject->text, subject->len) ||
+	    needs_no_trigger(r, subject))
 		return false;
 	const struct block b = block_of(&c, 0, REDACT_MARKS_MAX, true);
 	return !b.odd && scan_block(&c, 0, &b, &in_word) == 0;
 }
 
-bool redact_is_quiet(const struct redactor *r, const char *text, size_t len)
+bool redact_is_quiet(const struct redactor *r, const struct redact_subject *subject)
 {
-	const struct redact_subject subject = {text, len, NULL};
-	struct scan c = {.r = r, .subject = &subject, .to = len, .probe = true};
+	struct scan c = {.r = r, .subject = subject, .to = subject->len, .probe = true};
 	/* Escapes may hide anything; members may have names that speak for their values. */
-	const bool named = r->first[REDACT_WHOLE] < r->first[REDACT_WHOLE + 1] && memchr(text, ':', len);
-	return !named && !memchr(text, '\\', len) && scan_blocks(&c, 0) == 0;
+	const bool named = r->first[REDACT_WHOLE] < r->first[REDACT_WHOLE + 1] &&
+			   memchr(subject->text, ':', subject->len);
+	return !named && !needs_no_trigger(r, subject) && !memchr(subject->text, '\\', subject->len) &&
+	       scan_blocks(&c, 0) == 0;
 }
 
 int redact_scan(const struct redactor *r, struct redact_scratch *s, const struct redact_subject *subject,

@@ -59,8 +59,7 @@ int redact_string(const struct redactor *r, struct redact_scratch *s, unsigned i
 	if (level == r->nested || (given && given->n) || !redact_may_be_json(subject->text, subject->len))
 		return redact_plain(r, s, level, subject, given);
 	/* Its literals have no trigger that it does not have itself. */
-	if (!r->has_own && !(subject->context && redact_is_named(r, subject->context)) &&
-	    redact_is_quiet(r, subject->text, subject->len))
+	if (redact_is_quiet(r, subject))
 		return 0;
 	return redact_is_json(subject->text, subject->len) ? redact_literals(r, s, level, subject)
 							   : redact_plain(r, s, level, subject, given);
