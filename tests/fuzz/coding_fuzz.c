@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool zstd = false;
 	for (size_t i = 0; i < list.n; i++)
 		zstd |= list.kinds[i] == CODING_ZSTD;
-	must(zstd || (whole.error || !whole.at_end) == (pieces.error || !pieces.at_end));
+	must(zstd || (whole.error == pieces.error && whole.at_end == pieces.at_end));
 	/* Up to what is corrupt, a decoder may give more or less of what it has. */
 	must(whole.error || pieces.error || whole.at_end != pieces.at_end ||
 	     (whole.out == pieces.out && memcmp(whole.sum, pieces.sum, SHA256_LEN) == 0));
